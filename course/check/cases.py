@@ -1,0 +1,109 @@
+"""The small models and inputs on which a step is compared with Hugging Face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from course.check.loading import load_solution
+
+if TYPE_CHECKING:
+    import torch
+    import transformers
+
+# The two differ in everything that can be mixed up: n_head from n_layer, n_inner
+# from 4 * n_embd, and an epsilon so large that using it wrongly shows.
+WIDE = {
+    "vocab_size": 61,
+    "n_positions": 32,
+    "n_embd": 48,
+    "n_layer": 3,
+    "n_head": 4,
+    "n_inner": 80,
+    "layer_norm_epsilon": 1e-5,
+}
+NARROW = {
+    "vocab_size": 37,
+    "n_positions": 17,
+    "n_embd": 24,
+    "n_layer": 2,
+    "n_head": 3,
+    "n_inner": None,
+    "layer_norm_epsilon": 0.05,
+}
+SIZES = {"wide": WIDE, "narrow": NARROW}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model size with one input shape.
+
+    Attributes:
+        size: The name of the model's size, "wide" or "narrow".
+        batch: How many sequences.
+        length: How many tokens each has.
+    """
+
+    size: str
+    batch: int
+    length: int
+
+    def __str__(self) -> str:
+        return f"{self.size}-{self.batch}x{self.length}"
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """The fields of the configuration."""
+        return SIZES[self.size]
+
+    @property
+    def config(self) -> Any:
+        """The reference `GPT2Config` of this case, from solution 01."""
+        return load_solution(1).GPT2Config(**self.sizes)
+
+    @property
+    def hugging_face_config(self) -> transformers.GPT2Config:
+        """The same sizes as `transformers.GPT2Config`."""
+        from transformers import GPT2Config
+
+        return GPT2Config(**self.sizes, attn_implementation="eager")
+
+    @property
+    def inner_dim(self) -> int:
+        """The width inside the feed-forward network."""
+        return self.sizes["n_inner"] or 4 * self.sizes["n_embd"]
+
+    def hugging_face_mask(self) -> torch.Tensor:
+        """Hugging Face's causal mask, added to scores, [batch, 1, length, length]."""
+        from transformers.masking_utils import eager_mask
+
+        return eager_mask(self.batch, q_length=self.length, kv_length=self.length)
+
+    def hidden_states(self) -> torch.Tensor:
+        """Random hidden states, float32, shape [batch, length, n_embd]."""
+        import torch
+
+        shape = (self.batch, self.length, self.sizes["n_embd"])
+        return torch.from_numpy(self._random().standard_normal(shape)).float()
+
+    def input_ids(self) -> torch.Tensor:
+        """Random token IDs, int64, shape [batch, length]."""
+        import torch
+
+        vocab_size = self.sizes["vocab_size"]
+        ids = self._random().integers(vocab_size, size=(self.batch, self.length))
+        return torch.from_numpy(ids)
+
+    def _random(self) -> np.random.Generator:
+        return np.random.default_rng([len(self.size), self.batch, self.length])
+
+
+CASES = (
+    Case("wide", batch=2, length=7),
+    Case("wide", batch=1, length=1),
+    Case("wide", batch=3, length=32),
+    Case("narrow", batch=1, length=17),
+    Case("narrow", batch=2, length=5),
+)

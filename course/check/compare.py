@@ -1,0 +1,230 @@
+"""Comparing what the reader's code computes with what Hugging Face computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from max.driver import CPU, Device
+from max.experimental import functional as F
+from max.experimental.nn import Module
+from max.experimental.tensor import Tensor
+from numpy.typing import NDArray
+
+from course.check.reference import Expected
+
+Array = NDArray[Any]
+
+# Two correct float32 implementations differ by about 1e-6 here; the smallest
+# mistake, exact GELU for tanh, by 1e-4. Accelerators multiply with fewer bits.
+TOLERANCE = 1e-5
+ACCELERATOR_TOLERANCE = 2e-3
+
+
+class CheckFailed(Exception):
+    """The step computes something else than Hugging Face.
+
+    Attributes:
+        mistake: The id of the mistake that explains it, if one is known.
+        short: A few words for the line with the cross.
+    """
+
+    def __init__(
+        self, message: str, *, mistake: str | None = None, short: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.mistake = mistake
+        self.short = short
+
+
+def tensor(array: Array, device: Device) -> Tensor:
+    """Put a NumPy array on a device."""
+    return Tensor(np.ascontiguousarray(array)).to(device)
+
+
+def build(
+    make: Callable[[], Module[..., Any]], weights: dict[str, Array], device: Device
+) -> Module[..., Any]:
+    """Build the reader's module and give it the reference's weights.
+
+    Raises:
+        CheckFailed: Its parameters are not those of the reference.
+    """
+    module = construct(make)
+    assert_parameters(module, weights)
+    module.load_state_dict({name: tensor(w, device) for name, w in weights.items()})
+    return module.to(device)
+
+
+def construct(make: Callable[[], Module[..., Any]]) -> Module[..., Any]:
+    """Call the reader's constructor without filling the weights.
+
+    Raises:
+        CheckFailed: What it makes is no MAX module.
+    """
+    with F.lazy():
+        module = make()
+    if not isinstance(module, Module):
+        raise CheckFailed(
+            f"{type(module).__name__} is not a MAX module. Write "
+            "`class ...(Module):`, with Module from max.experimental.nn."
+        )
+    return module
+
+
+def assert_parameters(module: Module[..., Any], weights: dict[str, Array]) -> None:
+    """Check that a module's parameters have the names and shapes of the reference.
+
+    Raises:
+        CheckFailed: One is missing, one too many, or one has another shape.
+    """
+    shapes = {name: list(value.shape) for name, value in weights.items()}
+    actual = {
+        name: [int(dim) for dim in parameter.shape]
+        for name, parameter in module.parameters
+    }
+    missing = [name for name in shapes if name not in actual]
+    extra = [name for name in actual if name not in shapes]
+    if missing:
+        raise CheckFailed(
+            f"The module has no parameter {_name_and_shape(missing[0], shapes)}"
+            f"{_and_more(missing)}. It has: {_list(actual)}. Every name is an "
+            "attribute set in __init__, spelled as in Hugging Face's GPT-2.",
+            short=f"{missing[0]} is missing",
+        )
+    if extra:
+        raise CheckFailed(
+            f"The module has a parameter that GPT-2 has not: "
+            f"{_name_and_shape(extra[0], actual)}{_and_more(extra)}. MAX takes every "
+            "tensor stored on a module for a weight, so that GPT-2's weights would no "
+            "longer fit. Leave it out, or compute it in forward.",
+            short=f"{extra[0]} is one too many",
+        )
+    for name, shape in shapes.items():
+        if actual[name] != shape:
+            raise CheckFailed(
+                f"{name} has the shape {actual[name]}; GPT-2 has {shape} here.",
+                short=f"{name}: {actual[name]}, not {shape}",
+            )
+
+
+def to_array(output: object, what: str = "forward") -> Array:
+    """Turn what the reader's code returned into a NumPy array.
+
+    Raises:
+        CheckFailed: It is not a MAX tensor.
+    """
+    if output is None:
+        raise CheckFailed(
+            f"{what} returns None. Does it end in a `return`?", short="None"
+        )
+    if not isinstance(output, Tensor):
+        kind = f"{type(output).__module__}.{type(output).__qualname__}"
+        raise CheckFailed(
+            f"{what} returns a {kind.removeprefix('builtins.')}, not a MAX Tensor. "
+            "Stay with tensors from input to output.",
+            short=f"a {type(output).__qualname__}",
+        )
+    array: Array = output.to_numpy()
+    return array
+
+
+def assert_shape(output: object, expected: Array, what: str = "forward") -> Array:
+    """Check the shape and the kind of numbers of an output, and return it.
+
+    Raises:
+        CheckFailed: It is no tensor, or has another shape or dtype.
+    """
+    array = to_array(output, what)
+    if array.shape != expected.shape:
+        raise CheckFailed(
+            f"{what} returns the shape {list(array.shape)}; it should be "
+            f"{list(expected.shape)}.",
+            short=f"{list(array.shape)}, not {list(expected.shape)}",
+        )
+    if array.dtype != expected.dtype:
+        raise CheckFailed(
+            f"{what} returns {array.dtype}; it should be {expected.dtype}.",
+            short=f"{array.dtype}, not {expected.dtype}",
+        )
+    return array
+
+
+def assert_same(
+    output: object, expected: Expected, device: Device, what: str = "forward"
+) -> None:
+    """Check that an output has the numbers of the reference.
+
+    Raises:
+        CheckFailed: It has not; the message says which mistake explains it, or
+            else where the difference starts.
+    """
+    actual = assert_shape(output, expected.output, what)
+    if same_numbers(actual, expected.output, device):
+        return
+    raise CheckFailed(
+        where_they_differ(actual, expected.output, device),
+        short=_how_far(actual, expected.output),
+    )
+
+
+def same_numbers(actual: Array, expected: Array, device: Device) -> bool:
+    """Whether two arrays agree as well as float32 allows."""
+    if actual.shape != expected.shape:
+        return False
+    tolerance = TOLERANCE if isinstance(device, CPU) else ACCELERATOR_TOLERANCE
+    return bool(np.allclose(actual, expected, rtol=tolerance, atol=tolerance))
+
+
+def where_they_differ(actual: Array, expected: Array, device: Device) -> str:
+    """Say where the difference starts, with the numbers there."""
+    if np.isnan(actual).any() and not np.isnan(expected).any():
+        share = np.isnan(actual).mean()
+        first = _first(np.isnan(actual))
+        return (
+            f"{share:.0%} of the output is NaN (not a number), first at {first}. A NaN "
+            "comes from 0/0, from inf - inf or from the root of a negative number; a "
+            "row of a softmax in which everything is -inf gives it too."
+        )
+    tolerance = TOLERANCE if isinstance(device, CPU) else ACCELERATOR_TOLERANCE
+    wrong = ~np.isclose(actual, expected, rtol=tolerance, atol=tolerance)
+    first = _first(wrong)
+    row = tuple(first[:-1])
+    numbers = slice(first[-1], first[-1] + 4)
+    lines = [
+        f"{wrong.mean():.0%} of the numbers differ. The first is at index {first}:",
+        f"    yours         {_numbers(actual[row][numbers])}",
+        f"    Hugging Face  {_numbers(expected[row][numbers])}",
+    ]
+    return "\n".join(lines)
+
+
+def _first(wrong: NDArray[np.bool_]) -> list[int]:
+    return [int(i) for i in np.argwhere(wrong)[0]]
+
+
+def _how_far(actual: Array, expected: Array) -> str:
+    difference = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
+    if np.isnan(difference).any():
+        return "NaN"
+    return f"off by up to {difference.max():.3g}"
+
+
+def _numbers(values: Array) -> str:
+    return "  ".join(f"{value:9.5f}" for value in np.ravel(values))
+
+
+def _name_and_shape(name: str, shapes: dict[str, list[int]]) -> str:
+    return f"{name} {shapes[name]}"
+
+
+def _and_more(names: list[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+
+
+def _list(shapes: dict[str, list[int]]) -> str:
+    if not shapes:
+        return "none"
+    shown = [f"{name} {shape}" for name, shape in list(shapes.items())[:6]]
+    return ", ".join(shown) + (", …" if len(shapes) > 6 else "")

@@ -1,0 +1,202 @@
+"""The pytest plugin that turns `tests/test_step_NN.py` into a report for the reader."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from max.driver import Device
+from max.dtype import DType
+from max.experimental.tensor import default_device, default_dtype
+
+from course.check.compare import CheckFailed
+from course.check.loading import StepCannotLoad, load_step, read_source
+from course.check.report import print_report
+from course.check.result import Check, StepResult
+from course.runtime import find_device
+from course.skeleton import open_todos
+from course.steps import Step, from_root, get_step
+
+RESULTS = pytest.StashKey[dict[int, StepResult]]()
+DEVICE = pytest.StashKey[Device]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("course", "checks of the course's steps")
+    group.addoption(
+        "--solutions",
+        action="store_true",
+        help="check the solutions instead of the reader's files in steps/",
+    )
+    group.addoption("--file", help="check this file instead (with one step only)")
+    group.addoption(
+        "--device", default="auto", help="where to compute: auto, cpu or gpu"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "gpu: needs an accelerator that MAX can use")
+    config.stash[RESULTS] = {}
+
+
+def step_of(path: Path) -> Step | None:
+    """The step that a test file checks, or None if it is another kind of test."""
+    match = re.fullmatch(r"test_step_(\d\d)\.py", path.name)
+    return get_step(int(match[1])) if match else None
+
+
+def checked_file(config: pytest.Config, step: Step) -> Path:
+    """The file that is checked as this step."""
+    if config.getoption("--solutions"):
+        return step.solution
+    file = config.getoption("--file")
+    return Path(file) if file else step.skeleton
+
+
+class CheckedStep:
+    """The reader's module; a name that it lacks is explained, not raised."""
+
+    def __init__(self, module: ModuleType, path: Path) -> None:
+        self._module = module
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return getattr(self._module, name)
+        except AttributeError:
+            raise CheckFailed(
+                f"{from_root(self._path)} defines no `{name}`. Was it renamed? The "
+                "name must stay as the skeleton has it."
+            ) from None
+
+
+@pytest.fixture(scope="module")
+def step(request: pytest.FixtureRequest) -> CheckedStep:
+    """The file that is checked, imported as a step."""
+    step = step_of(request.path)
+    assert step is not None
+    path = checked_file(request.config, step)
+    return CheckedStep(load_step(step, path), path)
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> Device:
+    """Where the step computes."""
+    return find_device(request.config.getoption("--device"))
+
+
+@pytest.fixture(scope="module")
+def outputs() -> dict[Any, Any]:
+    """What the reader's module returned, by case."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def _defaults(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Make float32 and the chosen device MAX's defaults while a step is checked."""
+    if step_of(request.path) is None:
+        yield
+        return
+    with (
+        default_device(request.getfixturevalue("device")),
+        default_dtype(DType.float32),
+    ):
+        yield
+
+
+def check_name(item: pytest.Item) -> str:
+    """The first line of the check's docstring, which is what the report calls it."""
+    function = getattr(item, "function", None)
+    text = (getattr(function, "__doc__", None) or item.name).strip()
+    compared_with = getattr(getattr(item, "cls", None), "compared_with", "")
+    return text.format(compared_with=compared_with)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what comes after the first check of a step that failed."""
+    step = step_of(item.path)
+    if step is None:
+        return
+    result = item.config.stash[RESULTS].get(step.number)
+    failed = result.first_failure if result else None
+    if failed and failed.name != check_name(item):
+        pytest.skip("not reached")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    step = step_of(item.path)
+    if step is None:
+        return report  # type: ignore[return-value]
+    path = checked_file(item.config, step)
+    results = item.config.stash[RESULTS]
+    result = results.setdefault(
+        step.number, StepResult(step.number, step.title, from_root(path))
+    )
+    name = check_name(item)
+    if call.excinfo is None:
+        if call.when == "call":
+            result.add(Check(name, passed=True))
+    elif report.skipped:
+        result.add(Check(name, passed=False, message="not reached", reached=False))
+    else:
+        check = explain(name, call.excinfo.value, step, path)
+        check.printed = "".join(text for _, text in report.sections)
+        result.add(check)
+        report.longrepr = check.plain_message
+    return report  # type: ignore[return-value]
+
+
+def explain(name: str, error: BaseException, step: Step, path: Path) -> Check:
+    """Say in the reader's words why a check failed."""
+    if isinstance(error, StepCannotLoad):
+        return Check(name, passed=False, message=str(error), short="cannot be read")
+    todos = open_todos(step, read_source(step, path))
+    check = Check(name, passed=False, message="")
+    if isinstance(error, CheckFailed):
+        check.message, check.mistake = str(error), error.mistake
+        check.short = error.short
+    else:
+        check.message, check.short = _own_words(error, path)
+    if todos:
+        # What is wrong because it is not there yet is no news; a mistake is.
+        check.todo = [f"line {number}: {todo.todo}" for number, todo in todos]
+        check.short = "not done yet"
+        check.message = check.message if check.mistake else ""
+    return check
+
+
+def _own_words(error: BaseException, path: Path) -> tuple[str, str]:
+    """An exception from the reader's code, cut to the reader's lines."""
+    kind = type(error).__name__
+    if isinstance(error, SystemExit):
+        return (
+            "The code calls sys.exit(). Take it out: a step only returns tensors.",
+            "sys.exit()",
+        )
+    text = str(error).strip().split("\n\n")[0].strip()
+    text = text if len(text) < 600 else text[:600] + " …"
+    lines = [f"{kind}: {text}" if text else kind]
+    resolved = path.resolve()
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename).resolve() == resolved and frame.line:
+            lines.append(f"    {frame.lineno} │ {frame.line}")
+    return "\n".join(lines), kind
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the same report as `course check`."""
+    for result in config.stash[RESULTS].values():
+        if not result.passed:
+            print_report(result)

@@ -1,0 +1,211 @@
+"""What Hugging Face computes, kept on disk so that torch is imported only once.
+
+The answers are computed on the reader's machine by the `transformers` module that
+each check names. They are used again only for the same library versions and the
+same code, and only if the file is whole.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import inspect
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from course.check import cases as cases_module
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[Any]
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a step must compute for one case.
+
+    Attributes:
+        weights: The parameters, named and shaped as MAX wants them.
+        inputs: The arguments of `forward`.
+        output: What Hugging Face computes from them.
+        mistakes: What well-known mistakes would compute instead, by their id.
+    """
+
+    weights: dict[str, Array] = field(default_factory=dict)
+    inputs: tuple[Array, ...] = ()
+    output: Array = field(default_factory=lambda: np.zeros(0))
+    mistakes: dict[str, Array] = field(default_factory=dict)
+
+
+def reference(
+    cases: Sequence[C],
+) -> Callable[[Callable[[C], Expected]], Callable[[C], Expected]]:
+    """Decorate a function that asks Hugging Face, so that it is asked only once.
+
+    Args:
+        cases: All the cases that will be asked for; `str(case)` tells them apart.
+    """
+
+    def decorate(compute: Callable[[C], Expected]) -> Callable[[C], Expected]:
+        @functools.cache
+        def load_all() -> dict[str, Expected]:
+            return _load_or_compute(compute, cases)
+
+        @functools.wraps(compute)
+        def lookup(case: C) -> Expected:
+            return load_all()[str(case)]
+
+        return lookup
+
+    return decorate
+
+
+def randomise(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """Give every parameter random values, and turn dropout off.
+
+    Hugging Face starts biases at 0, norms at 1 and weights near 0, where many
+    mistakes do not show.
+    """
+    import torch
+
+    random = np.random.default_rng(seed)
+    for name, parameter in module.named_parameters():
+        values = random.standard_normal(parameter.shape)
+        if name.endswith(("wte.weight", "wpe.weight")):
+            values *= 0.5
+        elif parameter.ndim == 2:  # A linear layer, [in, out]
+            values *= 1.5 / np.sqrt(parameter.shape[0])
+        elif name.endswith("weight"):  # The scale of a layer norm
+            values = 1 + 0.3 * values
+        else:
+            values *= 0.3
+        parameter.data = torch.from_numpy(values).to(parameter.dtype)
+    return module.eval()
+
+
+def weights_of(module: torch.nn.Module) -> dict[str, Array]:
+    """The parameters of a Hugging Face module as MAX wants them.
+
+    Hugging Face's GPT-2 keeps the weights of its linear layers as [in, out]
+    (`Conv1D`); MAX's `Linear` keeps them as [out, in].
+    """
+    from transformers.pytorch_utils import Conv1D
+
+    weights = {name: value.numpy() for name, value in module.state_dict().items()}
+    for name, layer in module.named_modules():
+        if isinstance(layer, Conv1D):
+            key = f"{name}.weight" if name else "weight"
+            weights[key] = np.ascontiguousarray(weights[key].T)
+    return weights
+
+
+def cache_folder() -> Path:
+    """Where answers are kept: the user's cache folder."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "gpt2-from-scratch-in-max"
+
+
+def _load_or_compute(
+    compute: Callable[[C], Expected], cases: Sequence[C]
+) -> dict[str, Expected]:
+    path = cache_folder() / f"{Path(inspect.getfile(compute)).stem}.npz"
+    key = _key(compute, cases)
+    answers = _read(path, key)
+    if answers is None:
+        answers = ask_hugging_face(compute, cases)
+        _write(path, key, answers)
+    return answers
+
+
+def ask_hugging_face(
+    compute: Callable[[C], Expected], cases: Sequence[C]
+) -> dict[str, Expected]:
+    """Compute the answers. Imports torch and transformers, which takes seconds."""
+    import torch
+
+    with torch.no_grad():
+        return {str(case): compute(case) for case in cases}
+
+
+def _key(compute: Callable[[C], Expected], cases: Sequence[C]) -> str:
+    """A digest of everything that the answers depend on."""
+    sources = [
+        Path(inspect.getfile(compute)).read_bytes(),
+        Path(__file__).read_bytes(),
+        Path(cases_module.__file__).read_bytes(),
+    ]
+    versions = [
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("torch", "transformers", "numpy")
+    ]
+    parts = [*sources, *(v.encode() for v in versions), *(str(c).encode() for c in cases)]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _write(path: Path, key: str, answers: dict[str, Expected]) -> None:
+    arrays: dict[str, Array] = {}
+    for case, answer in answers.items():
+        arrays[f"{case}/output"] = answer.output
+        for index, value in enumerate(answer.inputs):
+            arrays[f"{case}/input/{index}"] = value
+        for name, value in answer.weights.items():
+            arrays[f"{case}/weight/{name}"] = value
+        for name, value in answer.mistakes.items():
+            arrays[f"{case}/mistake/{name}"] = value
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    content = buffer.getvalue()
+    digest = hashlib.sha256(key.encode() + content).hexdigest()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Written beside and renamed: a reader never sees half a file.
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(digest.encode() + content)
+        os.replace(file.name, path)
+    except OSError as error:
+        _say_once(
+            f"note: {path.parent} cannot be written ({error.strerror}), so Hugging "
+            "Face is asked again each time. Set XDG_CACHE_HOME to a folder of yours."
+        )
+
+
+def _read(path: Path, key: str) -> dict[str, Expected] | None:
+    """Read the answers, or None if they are missing, stale or damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, content = data[:64], data[64:]
+    if hashlib.sha256(key.encode() + content).hexdigest().encode() != digest:
+        return None
+    parts: dict[str, dict[str, dict[str, Array]]] = {}
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        for name in arrays.files:
+            case, kind, *rest = name.split("/", 2)
+            parts.setdefault(case, {}).setdefault(kind, {})["".join(rest)] = arrays[name]
+    return {
+        case: Expected(
+            weights=kinds.get("weight", {}),
+            inputs=tuple(kinds.get("input", {}).values()),
+            output=kinds["output"][""],
+            mistakes=kinds.get("mistake", {}),
+        )
+        for case, kinds in parts.items()
+    }
+
+
+@functools.cache
+def _say_once(message: str) -> None:
+    print(message, file=sys.stderr)

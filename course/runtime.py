@@ -1,0 +1,71 @@
+"""What MAX's eager mode needs, in one place.
+
+Import `course` before `max`: the settings below are read when MAX is imported.
+Measured with MAX 26.7; CONTRIBUTING.md says how to see whether a newer MAX
+still needs them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from course.errors import Misuse
+
+if TYPE_CHECKING:
+    from max.driver import Device
+
+
+def prepare() -> None:
+    """Set up this process for MAX's eager mode. Calling it again is harmless."""
+    # By default MAX compiles every eager graph a second time in background
+    # processes, which eats a small machine. The interpreter alone is enough here.
+    os.environ.setdefault("MAX_EAGER_EXECUTOR", "interpreter")
+
+    # MAX runs eager operations under asyncio.run, which installs a handler for
+    # Ctrl-C. Python 3.11 formats that handler for an enum lookup, and with it the
+    # tensors it refers to, element by element: a forward pass takes 100 times as
+    # long. asyncio leaves the signal alone when a program has a handler of its own.
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if sys.version_info < (3, 12) and in_main_thread:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _raise_keyboard_interrupt)
+
+    # "compiled ... on the fly": `course warm` says this better.
+    logging.getLogger("max._eager_policy").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="max")
+
+
+def _raise_keyboard_interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def find_device(name: str) -> Device:
+    """Return the device that `--device` names.
+
+    Args:
+        name: "cpu", "gpu", or "auto" for the accelerator where there is one.
+
+    Raises:
+        Misuse: There is no accelerator that MAX can use, or no such name.
+    """
+    from max.driver import CPU, Accelerator, accelerator_count
+
+    if name not in {"auto", "cpu", "gpu"}:
+        raise Misuse(f"--device {name}: choose auto, cpu or gpu.")
+    if name == "cpu":
+        return CPU()
+    if accelerator_count() > 0:
+        return Accelerator()
+    if name == "gpu":
+        raise Misuse(
+            "--device gpu: MAX finds no accelerator on this machine. "
+            "Leave the option out, or use --device cpu."
+        )
+    return CPU()

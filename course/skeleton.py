@@ -1,0 +1,181 @@
+"""The skeletons in `steps/`, made from the solutions and the tasks in `course/todo/`.
+
+A skeleton is its solution with some lines taken out: each todo names the lines
+(`answer`) and says what stands in their place. So the two cannot drift apart, and
+the lines taken out are also the last level of the hints.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from course.steps import STEPS, Step
+
+LINE_LENGTH = 88
+
+
+@dataclass(frozen=True)
+class Todo:
+    """One place in a skeleton where the reader writes."""
+
+    task: int
+    """The number of the task in the module docstring."""
+    todo: str
+    """What to do, as the TODO comment says it."""
+    look: str
+    """Hint 1: where to look, or how to think about it."""
+    hint: str
+    """Hint 2: which call to use, as the Hint comment says it."""
+    answer: str
+    """Hint 3: the lines of the solution, without their indentation."""
+    stub: str
+    """What stands in the skeleton instead of the answer; empty for imports."""
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """What the reader is asked to do in one step."""
+
+    goal: str
+    tasks: tuple[str, ...]
+    todos: tuple[Todo, ...]
+
+
+def read_tasks(step: Step) -> Tasks:
+    """Read the tasks of a step."""
+    data = tomllib.loads(step.todo_file.read_text(encoding="utf-8"))
+    todos = tuple(
+        Todo(
+            task=todo["task"],
+            todo=todo["todo"],
+            look=todo["look"],
+            hint=todo["hint"],
+            answer=todo["answer"].strip("\n"),
+            stub=todo.get("stub", ""),
+        )
+        for todo in data["todo"]
+    )
+    return Tasks(data["goal"], tuple(data["tasks"]), todos)
+
+
+def make_skeleton(step: Step) -> str:
+    """Make the text of a step's skeleton from its solution.
+
+    Raises:
+        ValueError: A todo's answer is not in the solution exactly once.
+    """
+    tasks = read_tasks(step)
+    text = step.solution.read_text(encoding="utf-8")
+    for todo in tasks.todos:
+        text = _take_out(text, todo, step)
+    text = _space_out(text.replace("from solution_", "from step_"))
+    docstring = ast.get_docstring(ast.parse(text), clean=False)
+    assert docstring is not None
+    return text.replace(docstring, _module_docstring(step, tasks), 1)
+
+
+def open_todos(step: Step, source: str) -> list[tuple[int, Todo]]:
+    """Return the todos that the reader has not begun, each with its line number."""
+    lines = [line.strip() for line in source.splitlines()]
+    found = []
+    for todo in read_tasks(step).todos:
+        comment = _comment(todo)
+        for index in range(len(lines) - len(comment) + 1):
+            if lines[index : index + len(comment)] == comment:
+                rest = lines[index + len(comment) :]
+                if _is_open(todo, rest, source):
+                    found.append((index + 1, todo))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def _is_open(todo: Todo, rest: list[str], source: str) -> bool:
+    stub = todo.stub.splitlines()
+    if stub:
+        return [line for line in rest if line][: len(stub)] == stub
+    # An import: open as long as none of its names is mentioned outside comments.
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:
+        return False
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(ast.parse(todo.answer))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    bound = {
+        alias.asname or alias.name
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    return not imported & (used | bound)
+
+
+def _take_out(text: str, todo: Todo, step: Step) -> str:
+    """Replace a todo's answer by its comment and stub, keeping the indentation."""
+    answer = todo.answer.splitlines()
+    lines = text.splitlines()
+    places = [
+        index
+        for index in range(len(lines) - len(answer) + 1)
+        if textwrap.dedent("\n".join(lines[index : index + len(answer)]))
+        == todo.answer
+    ]
+    if len(places) != 1:
+        raise ValueError(
+            f"{step.todo_file.name}: the answer of “{todo.todo}” stands "
+            f"{len(places)} times in {step.solution.name}, not once"
+        )
+    [start] = places
+    indent = lines[start][: len(lines[start]) - len(lines[start].lstrip())]
+    stand_in = [*_comment(todo, LINE_LENGTH - len(indent)), *todo.stub.splitlines()]
+    lines[start : start + len(answer)] = [indent + line for line in stand_in]
+    return "\n".join(lines) + "\n"
+
+
+def _space_out(text: str) -> str:
+    """Put a blank line between a stub and the next TODO."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        follows_code = bool(lines) and lines[-1].strip(' "') and lines[-1][-1:] != ":"
+        if line.lstrip().startswith("# TODO:") and follows_code:
+            if not lines[-1].lstrip().startswith("#") and lines[-1].strip()[-3:] != '"""':
+                lines.append("")
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _comment(todo: Todo, width: int = LINE_LENGTH) -> list[str]:
+    """The TODO and Hint comment of a todo, one line each."""
+    lines = [f"# TODO: {todo.todo}"]
+    lines += [f"# Hint: {line}" for line in todo.hint.splitlines()]
+    for line in lines:
+        if len(line) > width:
+            raise ValueError(f"longer than {width} characters: {line}")
+    return lines
+
+
+def _module_docstring(step: Step, tasks: Tasks) -> str:
+    numbered = "\n".join(f"{n}. {task}" for n, task in enumerate(tasks.tasks, 1))
+    return (
+        f"\nStep {step.number:02d}: {step.title}\n\n"
+        f"{textwrap.fill(tasks.goal, LINE_LENGTH)}\n\n"
+        f"Tasks:\n{numbered}\n\n"
+        f"Run: pixi run s{step.number:02d}\n"
+    )
+
+
+def main() -> None:
+    """Write every skeleton into `steps/`, over what is there."""
+    for step in STEPS:
+        Path(step.skeleton).write_text(make_skeleton(step), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Step 04: the feed-forward network, compared with Hugging Face's GPT2MLP."""
+
+from course.check import CASES, Expected, ModuleCheck, randomise, reference, weights_of
+
+
+class TestMLP(ModuleCheck):
+    compared_with = "Hugging Face's GPT2MLP"
+
+    @staticmethod
+    @reference(CASES)
+    def hugging_face(case):
+        from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
+
+        mlp = randomise(GPT2MLP(case.inner_dim, case.hugging_face_config))
+        x = case.hidden_states()
+        return Expected(weights_of(mlp), (x.numpy(),), mlp(x).numpy())
+
+    @staticmethod
+    def make(step, case):
+        return step.GPT2MLP(case.inner_dim, case.config)

@@ -1,0 +1,21 @@
+"""Step 05: token embeddings, compared with wte of Hugging Face's GPT2Model."""
+
+from course.check import CASES, Expected, ModuleCheck, randomise, reference
+
+
+class TestEmbeddings(ModuleCheck):
+    compared_with = "wte in Hugging Face's GPT2Model"
+
+    @staticmethod
+    @reference(CASES)
+    def hugging_face(case):
+        from transformers import GPT2Model
+
+        wte = randomise(GPT2Model(case.hugging_face_config)).wte
+        ids = case.input_ids()
+        weights = {"wte.weight": wte.weight.numpy()}
+        return Expected(weights, (ids.numpy(),), wte(ids).numpy())
+
+    @staticmethod
+    def make(step, case):
+        return step.GPT2Embeddings(case.config)

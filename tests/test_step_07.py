@@ -1,0 +1,21 @@
+"""Step 07: attention, compared with Hugging Face's GPT2Attention."""
+
+from course.check import CASES, Expected, ModuleCheck, randomise, reference, weights_of
+
+
+class TestMultiHeadAttention(ModuleCheck):
+    compared_with = "Hugging Face's GPT2Attention"
+
+    @staticmethod
+    @reference(CASES)
+    def hugging_face(case):
+        from transformers.models.gpt2.modeling_gpt2 import GPT2Attention
+
+        attention = randomise(GPT2Attention(case.hugging_face_config, layer_idx=0))
+        x = case.hidden_states()
+        output, _ = attention(x, attention_mask=case.hugging_face_mask())
+        return Expected(weights_of(attention), (x.numpy(),), output.numpy())
+
+    @staticmethod
+    def make(step, case):
+        return step.GPT2MultiHeadAttention(case.config)

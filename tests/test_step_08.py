@@ -1,0 +1,67 @@
+"""Step 08: the residual step, compared with half of Hugging Face's GPT2Block."""
+
+import pytest
+from course.check import (
+    CASES,
+    Expected,
+    assert_same,
+    assert_shape,
+    build,
+    randomise,
+    reference,
+    tensor,
+    weights_of,
+)
+from course.check.loading import load_solution
+
+each_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+@reference(CASES)
+def hugging_face(case):
+    """GPT2Block with its attention silenced, so that the second half is left."""
+    import torch
+    from transformers.models.gpt2.modeling_gpt2 import GPT2Block
+
+    block = randomise(GPT2Block(case.hugging_face_config, layer_idx=0))
+    for parameter in block.attn.c_proj.parameters():
+        torch.nn.init.zeros_(parameter)
+    x = case.hidden_states()
+    return Expected(weights_of(block), (x.numpy(),), block(x).numpy())
+
+
+def part(make, name, weights, device):
+    """Build one part of the block from the solutions."""
+    prefix = f"{name}."
+    own = {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
+    return build(make, own, device)
+
+
+def run(step, case, device):
+    expected = hugging_face(case)
+    config, weights = case.config, expected.weights
+    ln_2 = part(
+        lambda: load_solution(3).LayerNorm(config.n_embd, eps=config.layer_norm_epsilon),
+        "ln_2",
+        weights,
+        device,
+    )
+    mlp = part(
+        lambda: load_solution(4).GPT2MLP(case.inner_dim, config), "mlp", weights, device
+    )
+    x = tensor(expected.inputs[0], device)
+    return step.pre_norm_residual(x, ln_2, mlp)
+
+
+@each_case
+def test_output_shape(step, case, device):
+    """output shape: that of the input"""
+    output = run(step, case, device)
+    assert_shape(output, hugging_face(case).output, "pre_norm_residual")
+
+
+@each_case
+def test_same_numbers(step, case, device):
+    """same numbers as the second half of Hugging Face's GPT2Block"""
+    output = run(step, case, device)
+    assert_same(output, hugging_face(case), device, "pre_norm_residual")

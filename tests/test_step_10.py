@@ -1,0 +1,21 @@
+"""Step 10: the stacked model, compared with Hugging Face's GPT2Model."""
+
+from course.check import CASES, Expected, ModuleCheck, randomise, reference, weights_of
+
+
+class TestModel(ModuleCheck):
+    compared_with = "Hugging Face's GPT2Model"
+
+    @staticmethod
+    @reference(CASES)
+    def hugging_face(case):
+        from transformers import GPT2Model
+
+        model = randomise(GPT2Model(case.hugging_face_config))
+        ids = case.input_ids()
+        output = model(ids).last_hidden_state
+        return Expected(weights_of(model), (ids.numpy(),), output.numpy())
+
+    @staticmethod
+    def make(step, case):
+        return step.MaxGPT2Model(case.config)

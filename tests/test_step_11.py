@@ -1,0 +1,20 @@
+"""Step 11: the language model head, compared with Hugging Face's GPT2LMHeadModel."""
+
+from course.check import CASES, Expected, ModuleCheck, randomise, reference, weights_of
+
+
+class TestLMHeadModel(ModuleCheck):
+    compared_with = "Hugging Face's GPT2LMHeadModel"
+
+    @staticmethod
+    @reference(CASES)
+    def hugging_face(case):
+        from transformers import GPT2LMHeadModel
+
+        model = randomise(GPT2LMHeadModel(case.hugging_face_config))
+        ids = case.input_ids()
+        return Expected(weights_of(model), (ids.numpy(),), model(ids).logits.numpy())
+
+    @staticmethod
+    def make(step, case):
+        return step.MaxGPT2LMHeadModel(case.config)
