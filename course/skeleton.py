@@ -124,8 +124,7 @@ def _take_out(text: str, todo: Todo, step: Step) -> str:
     places = [
         index
         for index in range(len(lines) - len(answer) + 1)
-        if textwrap.dedent("\n".join(lines[index : index + len(answer)]))
-        == todo.answer
+        if textwrap.dedent("\n".join(lines[index : index + len(answer)])) == todo.answer
     ]
     if len(places) != 1:
         raise ValueError(
@@ -143,12 +142,15 @@ def _space_out(text: str) -> str:
     """Put a blank line between a stub and the next TODO."""
     lines: list[str] = []
     for line in text.splitlines():
-        follows_code = bool(lines) and lines[-1].strip(' "') and lines[-1][-1:] != ":"
-        if line.lstrip().startswith("# TODO:") and follows_code:
-            if not lines[-1].lstrip().startswith("#") and lines[-1].strip()[-3:] != '"""':
-                lines.append("")
+        is_todo = line.lstrip().startswith("# TODO:")
+        if is_todo and lines and _is_statement(lines[-1]):
+            lines.append("")
         lines.append(line)
     return "\n".join(lines) + "\n"
+
+
+def _is_statement(line: str) -> bool:
+    return bool(line) and not line.lstrip().startswith("#") and line[-1] not in ':"'
 
 
 def _comment(todo: Todo, width: int = LINE_LENGTH) -> list[str]:

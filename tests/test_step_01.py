@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+
 from course.check import CheckFailed, Expected, reference
 from course.check.cases import NARROW, WIDE
 

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from max.dtype import DType
+from max.experimental import functional as F
+
 from course.check import (
     CheckFailed,
     Expected,
@@ -13,8 +16,6 @@ from course.check import (
     tensor,
     to_array,
 )
-from max.dtype import DType
-from max.experimental import functional as F
 
 
 @dataclass(frozen=True)

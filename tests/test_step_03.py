@@ -1,6 +1,7 @@
 """Step 03: layer normalization, compared with ln_1 of Hugging Face's GPT2Block."""
 
 import numpy as np
+
 from course.check import (
     CASES,
     CheckFailed,

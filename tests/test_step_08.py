@@ -1,6 +1,7 @@
 """Step 08: the residual step, compared with half of Hugging Face's GPT2Block."""
 
 import pytest
+
 from course.check import (
     CASES,
     Expected,
@@ -33,7 +34,9 @@ def hugging_face(case):
 def part(make, name, weights, device):
     """Build one part of the block from the solutions."""
     prefix = f"{name}."
-    own = {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
+    own = {
+        k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)
+    }
     return build(make, own, device)
 
 
@@ -41,7 +44,9 @@ def run(step, case, device):
     expected = hugging_face(case)
     config, weights = case.config, expected.weights
     ln_2 = part(
-        lambda: load_solution(3).LayerNorm(config.n_embd, eps=config.layer_norm_epsilon),
+        lambda: load_solution(3).LayerNorm(
+            config.n_embd, eps=config.layer_norm_epsilon
+        ),
         "ln_2",
         weights,
         device,

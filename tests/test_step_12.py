@@ -4,6 +4,9 @@ import inspect
 
 import numpy as np
 import pytest
+from max.dtype import DType
+from tokenizers import Tokenizer
+
 from course.check import (
     Case,
     CheckFailed,
@@ -18,8 +21,6 @@ from course.check import (
 )
 from course.check.loading import load_solution
 from course.steps import DEMO_MODEL
-from max.dtype import DType
-from tokenizers import Tokenizer
 
 TEXTS = ["Once upon a time", " two  spaces, a newline\n", "naïve café — 猫が好き 🐈"]
 GREEDY = [Case("narrow", batch=2, length=3), Case("wide", batch=1, length=6)]

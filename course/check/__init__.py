@@ -1,5 +1,11 @@
 """What the checks in `tests/test_step_NN.py` are written with."""
 
+from course.check.answers import (
+    Expected,
+    randomise,
+    reference,
+    weights_of,
+)
 from course.check.cases import CASES, Case
 from course.check.compare import (
     CheckFailed,
@@ -12,12 +18,6 @@ from course.check.compare import (
     to_array,
 )
 from course.check.module_check import ModuleCheck
-from course.check.reference import (
-    Expected,
-    randomise,
-    reference,
-    weights_of,
-)
 
 __all__ = [
     "CASES",

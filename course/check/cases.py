@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # The two differ in everything that can be mixed up: n_head from n_layer, n_inner
 # from 4 * n_embd, and an epsilon so large that using it wrongly shows.
-WIDE = {
+WIDE: dict[str, Any] = {
     "vocab_size": 61,
     "n_positions": 32,
     "n_embd": 48,
@@ -24,7 +24,7 @@ WIDE = {
     "n_inner": 80,
     "layer_norm_epsilon": 1e-5,
 }
-NARROW = {
+NARROW: dict[str, Any] = {
     "vocab_size": 37,
     "n_positions": 17,
     "n_embd": 24,
@@ -68,12 +68,14 @@ class Case:
         """The same sizes as `transformers.GPT2Config`."""
         from transformers import GPT2Config
 
-        return GPT2Config(**self.sizes, attn_implementation="eager")
+        config = GPT2Config(**self.sizes)
+        config._attn_implementation = "eager"
+        return config
 
     @property
     def inner_dim(self) -> int:
         """The width inside the feed-forward network."""
-        return self.sizes["n_inner"] or 4 * self.sizes["n_embd"]
+        return int(self.sizes["n_inner"] or 4 * self.sizes["n_embd"])
 
     def hugging_face_mask(self) -> torch.Tensor:
         """Hugging Face's causal mask, added to scores, [batch, 1, length, length]."""

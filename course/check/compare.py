@@ -12,7 +12,7 @@ from max.experimental.nn import Module
 from max.experimental.tensor import Tensor
 from numpy.typing import NDArray
 
-from course.check.reference import Expected
+from course.check.answers import Expected
 
 Array = NDArray[Any]
 

@@ -61,7 +61,7 @@ def load_step(step: Step, path: Path) -> ModuleType:
     _use_solutions()
     name = f"checked_{step.module}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

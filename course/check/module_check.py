@@ -10,6 +10,7 @@ from max.driver import Device
 from max.experimental import functional as F
 from max.experimental.nn import Module
 
+from course.check.answers import Expected
 from course.check.cases import CASES, Case
 from course.check.compare import (
     assert_parameters,
@@ -19,7 +20,6 @@ from course.check.compare import (
     construct,
     tensor,
 )
-from course.check.reference import Expected
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -43,7 +43,9 @@ class ModuleCheck(ABC):
     def make(step: Any, case: Case) -> Module[..., Any]:
         """Make the reader's module."""
 
-    def run(self, step: Any, case: Case, device: Device, outputs: dict[Case, Any]) -> Any:
+    def run(
+        self, step: Any, case: Case, device: Device, outputs: dict[Case, Any]
+    ) -> Any:
         """Call the reader's module, once for all the checks that look at the output."""
         if case not in outputs:
             expected = self.hugging_face(case)
@@ -63,7 +65,7 @@ class ModuleCheck(ABC):
     def test_output_shape(
         self, step: Any, case: Case, device: Device, outputs: dict[Case, Any]
     ) -> None:
-        """output shape: that of {compared_with}"""
+        """Output shape: that of {compared_with}"""
         output = self.run(step, case, device, outputs)
         assert_shape(output, self.hugging_face(case).output)
 
@@ -71,6 +73,6 @@ class ModuleCheck(ABC):
     def test_same_numbers(
         self, step: Any, case: Case, device: Device, outputs: dict[Case, Any]
     ) -> None:
-        """same numbers as {compared_with}"""
+        """Same numbers as {compared_with}"""
         output = self.run(step, case, device, outputs)
         assert_same(output, self.hugging_face(case), device)

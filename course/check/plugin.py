@@ -27,6 +27,7 @@ DEVICE = pytest.StashKey[Device]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that `course check` has too."""
     group = parser.getgroup("course", "checks of the course's steps")
     group.addoption(
         "--solutions",
@@ -40,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Make room for what the checks find."""
     config.addinivalue_line("markers", "gpu: needs an accelerator that MAX can use")
     config.stash[RESULTS] = {}
 
@@ -133,6 +135,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Iterator[None]:
+    """Note what each check found, in the reader's words instead of a traceback."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
     step = step_of(item.path)
     if step is None:

@@ -140,9 +140,7 @@ def _run_worker(
     yield _Ended(status=status, output=output.decode(errors="replace"), **state)
 
 
-def _read(
-    process: subprocess.Popen[bytes], events: int
-) -> Iterator[tuple[str, bytes]]:
+def _read(process: subprocess.Popen[bytes], events: int) -> Iterator[tuple[str, bytes]]:
     """Read the worker's output and, line by line, its events, until it ends."""
     assert process.stdout is not None
     pending = b""
@@ -188,8 +186,8 @@ def _explain(
         name = signal.Signals(-ended.status).name
         check.short = "Python crashed"
         check.message = (
-            f"Python itself crashed ({name}) while running {shown}. Most often an index "
-            "is beyond the end of a table: a token ID not below vocab_size, a position "
+            f"Python itself crashed ({name}) while running {shown}. Most often an "
+            "index is beyond the end of a table: a token ID not below vocab_size, a position "
             "not below n_positions."
         )
     else:

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from course.check import plugin, reference
+from course.check import answers, plugin
 from course.steps import ROOT
 
 HEARTBEAT = 0.5
@@ -43,6 +43,7 @@ class Events:
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Say which check begins."""
         step = plugin.step_of(item.path)
         if step is not None:
             name = plugin.check_name(item)
@@ -52,6 +53,7 @@ class Events:
     def pytest_runtest_teardown(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> None:
+        """Send what was found about a step, after its last check."""
         if nextitem is not None and nextitem.path == item.path:
             return
         step = plugin.step_of(item.path)
@@ -87,7 +89,7 @@ def _what(frame: FrameType | None) -> str:
         name = frame.f_code.co_filename
         if name.endswith(("gc_compile.py", "compilation.py")):
             return "compile"
-        if name == reference.__file__:
+        if name == answers.__file__:
             return "reference"
         frame = frame.f_back
     return "run"
@@ -119,4 +121,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-

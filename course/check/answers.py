@@ -150,7 +150,11 @@ def _key(compute: Callable[[C], Expected], cases: Sequence[C]) -> str:
         f"{name} {importlib.metadata.version(name)}"
         for name in ("torch", "transformers", "numpy")
     ]
-    parts = [*sources, *(v.encode() for v in versions), *(str(c).encode() for c in cases)]
+    parts = [
+        *sources,
+        *(v.encode() for v in versions),
+        *(str(c).encode() for c in cases),
+    ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -194,7 +198,9 @@ def _read(path: Path, key: str) -> dict[str, Expected] | None:
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         for name in arrays.files:
             case, kind, *rest = name.split("/", 2)
-            parts.setdefault(case, {}).setdefault(kind, {})["".join(rest)] = arrays[name]
+            parts.setdefault(case, {}).setdefault(kind, {})["".join(rest)] = arrays[
+                name
+            ]
     return {
         case: Expected(
             weights=kinds.get("weight", {}),

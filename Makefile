@@ -1,0 +1,57 @@
+# `make generate` and `make test` set up everything themselves, into .venv.
+# The same commands as in pixi.toml, for those who do not use pixi.
+
+PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
+	$$p -c 'import sys, venv, ensurepip; assert (3, 11) <= sys.version_info < (3, 14)' \
+	2>/dev/null && echo $$p && break; done)
+COURSE := .venv/bin/python -m course
+PROMPT ?= Once upon a time
+ARGS ?=
+
+STEPS := s01 s02 s03 s04 s05 s06 s07 s08 s09 s10 s11 s12
+
+.PHONY: help setup generate test watch check-all warm bench lint fmt $(STEPS)
+
+help: ## Show this list
+	@echo "make s01 … s12      check a step"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
+
+.venv/installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Install one, or say make PYTHON=/path/to/python."; exit 1; }
+	@echo "Installing into .venv: about a minute, and longer where packages are downloaded …"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+setup: .venv/installed ## Install what is missing
+
+$(STEPS): s%: .venv/installed
+	@$(COURSE) check $* $(ARGS)
+
+check-all: .venv/installed ## Check every step
+	@$(COURSE) check --all $(ARGS)
+
+watch: .venv/installed ## Check again whenever a step is saved
+	@$(COURSE) watch $(ARGS)
+
+warm: .venv/installed ## Compile what the checks need, once
+	@$(COURSE) warm $(ARGS)
+
+generate: .venv/installed ## Let the demo model write: make generate PROMPT="The little fox"
+	@$(COURSE) generate "$(PROMPT)" $(ARGS)
+
+bench: .venv/installed ## Measure speed beside Hugging Face
+	@$(COURSE) bench $(ARGS)
+
+test: .venv/installed ## Test the whole project
+	@$(COURSE) warm
+	@.venv/bin/python -m pytest --solutions $(ARGS)
+
+lint: .venv/installed ## Check style and types
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+fmt: .venv/installed ## Format the code
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .

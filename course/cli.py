@@ -1,0 +1,195 @@
+"""The `course` command."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+
+from course.errors import CourseError, Misuse
+from course.steps import STEPS, Step, from_root, get_step
+
+app = typer.Typer(
+    help="Build GPT-2 from scratch in MAX: check your steps, generate text, measure.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Device = Annotated[
+    str, typer.Option(help="Where to compute: auto (an accelerator if any), cpu, gpu.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+def notes() -> Console:
+    """Where progress and remarks go: the standard error."""
+    return Console(stderr=True, highlight=False)
+
+
+@app.command()
+def check(
+    number: Annotated[
+        Optional[int], typer.Argument(metavar="[N]", help="The step's number.")  # noqa: UP045
+    ] = None,
+    all_steps: Annotated[
+        bool, typer.Option("--all", help="Check every step and show a table.")
+    ] = False,
+    file: Annotated[
+        Optional[Path], typer.Option(help="Check this file as step N.")  # noqa: UP045
+    ] = None,
+    solutions: Annotated[
+        bool, typer.Option("--solutions", help="Check the solution instead.")
+    ] = False,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Check a step against Hugging Face GPT-2.
+
+    Exit status: 0 right, 1 not right, 2 misuse.
+    """
+    from course.check import command
+
+    if all_steps == (number is not None):
+        raise Misuse("Say which step, as in `course check 7`, or `course check --all`.")
+    if file is not None and (all_steps or solutions):
+        raise Misuse("--file goes with one step, and not with --solutions.")
+    if file is not None and not file.is_file():
+        raise Misuse(f"--file {file}: there is no such file.")
+    steps = list(STEPS) if number is None else [get_step(number)]
+    passed = command.check(
+        steps,
+        file=file.resolve() if file else None,
+        solutions=solutions,
+        device=device,
+        as_json=as_json,
+        as_table=all_steps,
+        console=notes(),
+    )
+    raise typer.Exit(0 if passed else 1)
+
+
+@app.command()
+def warm(device: Device = "auto") -> None:
+    """Compile the MAX operations that the checks need, once, in parallel."""
+    from course import warm as warming
+    from course.runtime import find_device
+
+    find_device(device)
+    console = notes()
+    kernels = warming.missing_kernels([step.number for step in STEPS], device)
+    warming.warm(kernels, device, console)
+    if not kernels:
+        console.print("Everything the checks need is compiled already.")
+
+
+@app.command()
+def hint(
+    number: Annotated[int, typer.Argument(metavar="N", help="The step's number.")],
+    level: Annotated[
+        int,
+        typer.Option(min=1, max=3, help="1 where to look, 2 which call, 3 the lines."),
+    ] = 1,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Hints for all TODOs, not only the next one.")
+    ] = False,
+) -> None:
+    """Show a hint for what is not done yet in a step."""
+    from course.hints import print_hints
+
+    print_hints(get_step(number), level, everything, Console(highlight=False))
+
+
+@app.command()
+def reset(
+    number: Annotated[int, typer.Argument(metavar="N", help="The step's number.")],
+) -> None:
+    """Put a step's skeleton back; your version is kept beside it as .bak."""
+    from course.skeleton import make_skeleton
+
+    step = get_step(number)
+    _keep_a_copy(step)
+    step.skeleton.parent.mkdir(exist_ok=True)
+    step.skeleton.write_text(make_skeleton(step), encoding="utf-8")
+    typer.echo(f"{from_root(step.skeleton)} is the skeleton again.")
+
+
+def _keep_a_copy(step: Step) -> None:
+    if step.skeleton.is_file():
+        copy = step.skeleton.with_suffix(".py.bak")
+        copy.write_bytes(step.skeleton.read_bytes())
+        typer.echo(f"Your version is kept as {from_root(copy)}.")
+
+
+@app.command()
+def generate(
+    prompt: Annotated[str, typer.Argument(help="The text to go on from.")],
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="DIR_OR_HUB_ID",
+            help="A GPT-2 in Hugging Face format. Default: the demo model.",
+        ),
+    ] = None,
+    code: Annotated[
+        str, typer.Option(help="Whose GPT-2 computes: solutions, or steps for yours.")
+    ] = "solutions",
+    max_new_tokens: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=1, help="How many tokens to generate. Default: 120, if they fit."
+        ),
+    ] = None,
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="Always take the most likely token.")
+    ] = False,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1 safer, above 1 wilder; 0 is --greedy.")
+    ] = 0.8,
+    top_k: Annotated[
+        int, typer.Option(min=0, help="Draw from the K most likely tokens; 0: all.")
+    ] = 0,
+    top_p: Annotated[
+        float, typer.Option(help="Draw from the most likely tokens that make up P.")
+    ] = 1.0,
+    seed: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=0, help="The same seed gives the same text."),
+    ] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Let a GPT-2 go on with a text. The text goes to stdout, all else to stderr."""
+    from course.generate import Sampling, run
+
+    sampling = Sampling(
+        temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p, seed=seed
+    )
+    run(prompt, model, code, max_new_tokens, sampling, device, as_json, notes())
+
+
+@contextlib.contextmanager
+def errors_in_one_sentence() -> Iterator[None]:
+    """Show the course's own errors without a traceback."""
+    try:
+        yield
+    except CourseError as error:
+        print(f"course: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("\ncourse: stopped.", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        raise SystemExit(141) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    with errors_in_one_sentence():
+        app(standalone_mode=True)

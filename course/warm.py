@@ -1,0 +1,283 @@
+"""Compiling, once and in parallel, the kernels that the checks need.
+
+MAX compiles an eager operation when it is first used: about 15 seconds each on one
+core, then kept on disk for every shape. `max warm-interpreter-cache` compiles all of
+more than a thousand; a GPT-2 needs fourteen.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import multiprocessing
+import os
+import platform
+import signal
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from course.errors import CourseError
+from course.runtime import find_device, prepare
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An operation that the checks use, and what it takes to have it compiled.
+
+    Attributes:
+        name: How progress and stamps call it.
+        steps: The steps whose solutions use it.
+        run: Uses it once, on the device given.
+        seconds: What compiling it takes on one core of the author's machine.
+    """
+
+    name: str
+    steps: frozenset[int]
+    run: Callable[[Any], object]
+    seconds: float = 15.0
+
+
+def _floats(device: Any, *shape: int) -> Any:
+    import numpy as np
+    from max.experimental.tensor import Tensor
+
+    return Tensor(np.ones(shape, np.float32)).to(device)
+
+
+def _ids(device: Any, *shape: int) -> Any:
+    import numpy as np
+    from max.experimental.tensor import Tensor
+
+    return Tensor(np.zeros(shape, np.int64)).to(device)
+
+
+def _matmul(device: Any) -> object:
+    return _floats(device, 2, 3, 4) @ _floats(device, 4, 3)
+
+
+def _add(device: Any) -> object:
+    return _floats(device, 2, 3) + _floats(device, 2, 3)
+
+
+def _divide(device: Any) -> object:
+    return _floats(device, 2, 3) / _floats(device, 2, 3)
+
+
+def _transpose(device: Any) -> object:
+    return _floats(device, 2, 3).transpose(0, 1)
+
+
+def _broadcast(device: Any) -> object:
+    return _floats(device, 1).broadcast_to([3])
+
+
+def _slice(device: Any) -> object:
+    return _floats(device, 2, 3, 4)[:, -1, :]
+
+
+def _gather(device: Any) -> object:
+    from max.experimental import functional as F
+
+    return F.gather(_floats(device, 4, 3), _ids(device, 2, 2), axis=0)
+
+
+def _split(device: Any) -> object:
+    from max.experimental import functional as F
+
+    return F.split(_floats(device, 2, 6), [3, 3], axis=-1)
+
+
+def _band_part(device: Any) -> object:
+    from max.experimental import functional as F
+
+    return F.band_part(_floats(device, 3, 3), None, 0, exclude=True)
+
+
+def _layer_norm(device: Any) -> object:
+    from max.experimental import functional as F
+
+    scale, shift = _floats(device, 3), _floats(device, 3)
+    return F.layer_norm(_floats(device, 2, 3), gamma=scale, beta=shift, epsilon=1e-5)
+
+
+def _softmax(device: Any) -> object:
+    from max.experimental import functional as F
+
+    return F.softmax(_floats(device, 2, 3))
+
+
+def _gelu(device: Any) -> object:
+    from max.experimental import functional as F
+
+    return F.gelu(_floats(device, 2, 3), approximate="tanh")
+
+
+def _argmax(device: Any) -> object:
+    from max.experimental import functional as F
+
+    return F.argmax(_floats(device, 2, 3), axis=-1)
+
+
+def _concat(device: Any) -> object:
+    from max.experimental import functional as F
+
+    return F.concat([_ids(device, 1, 3), _ids(device, 1, 1)], axis=1)
+
+
+def _steps(*numbers: int) -> frozenset[int]:
+    return frozenset(numbers)
+
+
+KERNELS = (
+    Kernel("matmul", _steps(4, 7, 8, 9, 10, 11, 12), _matmul, seconds=40.0),
+    Kernel("add", _steps(2, 4, 7, 8, 9, 10, 11, 12), _add),
+    Kernel("broadcast", _steps(2, 3, 4, 7, 8, 9, 10, 11, 12), _broadcast),
+    Kernel("transpose", _steps(4, 7, 8, 9, 10, 11, 12), _transpose),
+    Kernel("softmax", _steps(2, 7, 9, 10, 11, 12), _softmax),
+    Kernel("band_part", _steps(2, 7, 9, 10, 11, 12), _band_part),
+    Kernel("layer_norm", _steps(3, 8, 9, 10, 11, 12), _layer_norm),
+    Kernel("gelu", _steps(4, 8, 9, 10, 11, 12), _gelu),
+    Kernel("gather", _steps(5, 6, 10, 11, 12), _gather),
+    Kernel("split", _steps(7, 9, 10, 11, 12), _split),
+    Kernel("divide", _steps(7, 9, 10, 11, 12), _divide),
+    Kernel("slice", _steps(12), _slice),
+    Kernel("argmax", _steps(12), _argmax),
+    Kernel("concat", _steps(12), _concat),
+)
+
+
+def missing_kernels(steps: Sequence[int], device: str) -> list[Kernel]:
+    """The kernels of these steps that have not been compiled on this machine."""
+    wanted = set(steps)
+    return [k for k in KERNELS if k.steps & wanted and not _stamp(k, device).exists()]
+
+
+def warm(kernels: Sequence[Kernel], device: str, console: Console) -> None:
+    """Compile kernels in parallel processes, showing progress.
+
+    Raises:
+        CourseError: A process broke down; what had been compiled is kept.
+    """
+    if not kernels:
+        return
+    workers = min(len(kernels), os.cpu_count() or 1)
+    total = sum(kernel.seconds for kernel in kernels)
+    minutes = math.ceil(total / workers / 60)
+    console.print(
+        f"MAX compiles {len(kernels)} operations, {workers} at a time. This is done "
+        f"once and takes about {minutes} min on a machine like the author's."
+    )
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[left]}"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+    # Fresh processes: MAX must not be forked once it has started its threads.
+    executor = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore
+    )
+    with progress:
+        bar = progress.add_task("compiling", total=total, left="")
+        try:
+            _follow(executor, kernels, device, workers, progress, bar)
+        except BrokenProcessPool:
+            raise CourseError(
+                "Compiling stopped: a process ended, perhaps for want of memory. What "
+                "was compiled is kept; `course warm` goes on from there."
+            ) from None
+        except BaseException:
+            for process in list(executor._processes.values()):
+                process.terminate()
+            raise
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _follow(
+    executor: ProcessPoolExecutor,
+    kernels: Sequence[Kernel],
+    device: str,
+    workers: int,
+    progress: Progress,
+    bar: TaskID,
+) -> None:
+    """Wait for all, longest first, moving the bar by what is done and under way."""
+    queue = sorted(kernels, key=lambda kernel: -kernel.seconds)
+    running: dict[Future[None], tuple[Kernel, float]] = {}
+    done = 0.0
+    start = time.monotonic()
+    while queue or running:
+        while queue and len(running) < workers:
+            kernel = queue.pop(0)
+            future = executor.submit(_compile, kernel.name, device)
+            running[future] = (kernel, time.monotonic())
+        finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in finished:
+            kernel, _ = running.pop(future)
+            future.result()
+            done += kernel.seconds
+        now = time.monotonic()
+        under_way = sum(
+            min(now - began, 0.95 * kernel.seconds)
+            for kernel, began in running.values()
+        )
+        total = progress.tasks[0].total or 1.0
+        share = (done + under_way) / total
+        left = (now - start) * (1 - share) / share if share > 0.1 else None
+        names = ", ".join(kernel.name for kernel, _ in running.values())
+        progress.update(
+            bar,
+            completed=done + under_way,
+            description=f"compiling {names}",
+            left=f"{left:.0f} s left" if left is not None else "",
+        )
+    progress.update(bar, description=f"compiled {len(kernels)} operations", left="")
+
+
+def _ignore() -> None:
+    """Leave Ctrl-C to the parent, which ends the workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _compile(name: str, device: str) -> None:
+    """Use a kernel once, in a worker process."""
+    prepare()
+    kernel = next(kernel for kernel in KERNELS if kernel.name == name)
+    kernel.run(find_device(device))
+    stamp = _stamp(kernel, device)
+    try:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.touch()
+    except OSError:
+        pass  # A cache that cannot be written is compiled for again next time.
+
+
+def _stamp(kernel: Kernel, device: str) -> Path:
+    """The file that says a kernel is compiled, beside MAX's own cache of kernels."""
+    version = importlib.metadata.version("max")
+    folder = f"{version}-{platform.machine()}-{device}"
+    return _kernel_cache() / "gpt2-from-scratch-in-max" / folder / kernel.name
+
+
+def _kernel_cache() -> Path:
+    """The folder in which MAX keeps compiled kernels."""
+    if derived := os.environ.get("MODULAR_DERIVED_PATH"):
+        return Path(derived) / "cache"
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "modular"
