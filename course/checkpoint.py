@@ -229,8 +229,8 @@ def _weight_files(folder: Path) -> list[Path]:
     if pickles:
         raise CourseError(
             f"{folder} holds its weights only as a pickle ({pickles[0].name}), which "
-            "is not opened: unpickling runs whatever code is in the file. Where you trust "
-            "it, convert it once with transformers: `save_pretrained` writes "
+            "is not opened: unpickling runs whatever code is in the file. Where you "
+            "trust it, convert it once with transformers: `save_pretrained` writes "
             "model.safetensors."
         )
     raise CourseError(f"{folder} has no model.safetensors.")

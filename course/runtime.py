@@ -46,6 +46,16 @@ def _raise_keyboard_interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def assert_device_name(name: str) -> None:
+    """Refuse a name that no device has, without importing MAX.
+
+    Raises:
+        Misuse: It is not auto, cpu or gpu.
+    """
+    if name not in {"auto", "cpu", "gpu"}:
+        raise Misuse(f"--device {name}: choose auto, cpu or gpu.")
+
+
 def find_device(name: str) -> Device:
     """Return the device that `--device` names.
 
@@ -57,8 +67,7 @@ def find_device(name: str) -> Device:
     """
     from max.driver import CPU, Accelerator, accelerator_count
 
-    if name not in {"auto", "cpu", "gpu"}:
-        raise Misuse(f"--device {name}: choose auto, cpu or gpu.")
+    assert_device_name(name)
     if name == "cpu":
         return CPU()
     if accelerator_count() > 0:

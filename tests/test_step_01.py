@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 
-from course.check import CheckFailed, Expected, reference
 from course.check.cases import NARROW, WIDE
+from course.check.tools import CheckFailed, Expected, reference
 
 FIELDS = list(WIDE)
 

@@ -7,7 +7,7 @@ import pytest
 from max.dtype import DType
 from max.experimental import functional as F
 
-from course.check import (
+from course.check.tools import (
     CheckFailed,
     Expected,
     assert_same,

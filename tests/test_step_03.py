@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course.check import (
+from course.check.tools import (
     CASES,
     CheckFailed,
     Expected,

@@ -1,6 +1,13 @@
 """Step 04: the feed-forward network, compared with Hugging Face's GPT2MLP."""
 
-from course.check import CASES, Expected, ModuleCheck, randomise, reference, weights_of
+from course.check.tools import (
+    CASES,
+    Expected,
+    ModuleCheck,
+    randomise,
+    reference,
+    weights_of,
+)
 
 
 class TestMLP(ModuleCheck):

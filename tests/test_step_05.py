@@ -1,6 +1,6 @@
 """Step 05: token embeddings, compared with wte of Hugging Face's GPT2Model."""
 
-from course.check import CASES, Expected, ModuleCheck, randomise, reference
+from course.check.tools import CASES, Expected, ModuleCheck, randomise, reference
 
 
 class TestEmbeddings(ModuleCheck):

@@ -1,6 +1,6 @@
 """Step 06: position embeddings, compared with wpe of Hugging Face's GPT2Model."""
 
-from course.check import CASES, Expected, ModuleCheck, randomise, reference
+from course.check.tools import CASES, Expected, ModuleCheck, randomise, reference
 
 
 class TestPositionEmbeddings(ModuleCheck):

@@ -1,6 +1,13 @@
 """Step 07: attention, compared with Hugging Face's GPT2Attention."""
 
-from course.check import CASES, Expected, ModuleCheck, randomise, reference, weights_of
+from course.check.tools import (
+    CASES,
+    Expected,
+    ModuleCheck,
+    randomise,
+    reference,
+    weights_of,
+)
 
 
 class TestMultiHeadAttention(ModuleCheck):

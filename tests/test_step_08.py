@@ -2,7 +2,8 @@
 
 import pytest
 
-from course.check import (
+from course.check.loading import load_solution
+from course.check.tools import (
     CASES,
     Expected,
     assert_same,
@@ -13,7 +14,6 @@ from course.check import (
     tensor,
     weights_of,
 )
-from course.check.loading import load_solution
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 

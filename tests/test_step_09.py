@@ -1,6 +1,13 @@
 """Step 09: the transformer block, compared with Hugging Face's GPT2Block."""
 
-from course.check import CASES, Expected, ModuleCheck, randomise, reference, weights_of
+from course.check.tools import (
+    CASES,
+    Expected,
+    ModuleCheck,
+    randomise,
+    reference,
+    weights_of,
+)
 
 
 class TestBlock(ModuleCheck):

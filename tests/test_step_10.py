@@ -1,6 +1,13 @@
 """Step 10: the stacked model, compared with Hugging Face's GPT2Model."""
 
-from course.check import CASES, Expected, ModuleCheck, randomise, reference, weights_of
+from course.check.tools import (
+    CASES,
+    Expected,
+    ModuleCheck,
+    randomise,
+    reference,
+    weights_of,
+)
 
 
 class TestModel(ModuleCheck):

@@ -1,6 +1,13 @@
 """Step 11: the language model head, compared with Hugging Face's GPT2LMHeadModel."""
 
-from course.check import CASES, Expected, ModuleCheck, randomise, reference, weights_of
+from course.check.tools import (
+    CASES,
+    Expected,
+    ModuleCheck,
+    randomise,
+    reference,
+    weights_of,
+)
 
 
 class TestLMHeadModel(ModuleCheck):

@@ -7,7 +7,8 @@ import pytest
 from max.dtype import DType
 from tokenizers import Tokenizer
 
-from course.check import (
+from course.check.loading import load_solution
+from course.check.tools import (
     Case,
     CheckFailed,
     Expected,
@@ -19,7 +20,6 @@ from course.check import (
     to_array,
     weights_of,
 )
-from course.check.loading import load_solution
 from course.steps import DEMO_MODEL
 
 TEXTS = ["Once upon a time", " two  spaces, a newline\n", "naïve café — 猫が好き 🐈"]

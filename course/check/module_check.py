@@ -9,6 +9,7 @@ import pytest
 from max.driver import Device
 from max.experimental import functional as F
 from max.experimental.nn import Module
+from max.experimental.tensor import Tensor
 
 from course.check.answers import Expected
 from course.check.cases import CASES, Case
@@ -22,6 +23,20 @@ from course.check.compare import (
 )
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+def call(module: Module[..., Any], inputs: list[Tensor]) -> Any:
+    """Call a module with all its operations in one graph: three times as fast.
+
+    Code that looks at numbers on the way, to print them say, needs them at once.
+    """
+    try:
+        with F.lazy():
+            return module(*inputs)
+    except TypeError as error:
+        if "realize" not in str(error):
+            raise
+        return module(*inputs)
 
 
 class ModuleCheck(ABC):
@@ -51,8 +66,7 @@ class ModuleCheck(ABC):
             expected = self.hugging_face(case)
             module = build(lambda: self.make(step, case), expected.weights, device)
             inputs = [tensor(array, device) for array in expected.inputs]
-            with F.lazy():  # All operations in one graph: three times as fast.
-                outputs[case] = module(*inputs)
+            outputs[case] = call(module, inputs)
         return outputs[case]
 
     @each_case
@@ -65,7 +79,7 @@ class ModuleCheck(ABC):
     def test_output_shape(
         self, step: Any, case: Case, device: Device, outputs: dict[Case, Any]
     ) -> None:
-        """Output shape: that of {compared_with}"""
+        """output shape: that of {compared_with}"""
         output = self.run(step, case, device, outputs)
         assert_shape(output, self.hugging_face(case).output)
 
@@ -73,6 +87,6 @@ class ModuleCheck(ABC):
     def test_same_numbers(
         self, step: Any, case: Case, device: Device, outputs: dict[Case, Any]
     ) -> None:
-        """Same numbers as {compared_with}"""
+        """same numbers as {compared_with}"""
         output = self.run(step, case, device, outputs)
         assert_same(output, self.hugging_face(case), device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +17,7 @@ from course.check.compare import CheckFailed
 from course.check.loading import StepCannotLoad, load_step, read_source
 from course.check.report import print_report
 from course.check.result import Check, StepResult
+from course.check.tracebacks import in_few_words
 from course.runtime import find_device
 from course.skeleton import open_todos
 from course.steps import Step, from_root, get_step
@@ -148,15 +148,19 @@ def pytest_runtest_makereport(
     name = check_name(item)
     if call.excinfo is None:
         if call.when == "call":
-            result.add(Check(name, passed=True))
+            result.add(Check(name, passed=True, printed=_printed(report)))
     elif report.skipped:
         result.add(Check(name, passed=False, message="not reached", reached=False))
     else:
         check = explain(name, call.excinfo.value, step, path)
-        check.printed = "".join(text for _, text in report.sections)
+        check.printed = _printed(report)
         result.add(check)
         report.longrepr = check.plain_message
     return report  # type: ignore[return-value]
+
+
+def _printed(report: pytest.TestReport) -> str:
+    return "".join(text for _, text in report.sections)
 
 
 def explain(name: str, error: BaseException, step: Step, path: Path) -> Check:
@@ -169,31 +173,13 @@ def explain(name: str, error: BaseException, step: Step, path: Path) -> Check:
         check.message, check.mistake = str(error), error.mistake
         check.short = error.short
     else:
-        check.message, check.short = _own_words(error, path)
+        check.message, check.short = in_few_words(error, path)
     if todos:
         # What is wrong because it is not there yet is no news; a mistake is.
         check.todo = [f"line {number}: {todo.todo}" for number, todo in todos]
         check.short = "not done yet"
         check.message = check.message if check.mistake else ""
     return check
-
-
-def _own_words(error: BaseException, path: Path) -> tuple[str, str]:
-    """An exception from the reader's code, cut to the reader's lines."""
-    kind = type(error).__name__
-    if isinstance(error, SystemExit):
-        return (
-            "The code calls sys.exit(). Take it out: a step only returns tensors.",
-            "sys.exit()",
-        )
-    text = str(error).strip().split("\n\n")[0].strip()
-    text = text if len(text) < 600 else text[:600] + " …"
-    lines = [f"{kind}: {text}" if text else kind]
-    resolved = path.resolve()
-    for frame in traceback.extract_tb(error.__traceback__):
-        if Path(frame.filename).resolve() == resolved and frame.line:
-            lines.append(f"    {frame.lineno} │ {frame.line}")
-    return "\n".join(lines), kind
 
 
 def pytest_terminal_summary(

@@ -20,16 +20,19 @@ def print_report(result: StepResult, console: Console | None = None) -> None:
 def render(result: StepResult) -> RenderableType:
     """Lay out the report of one step."""
     parts: list[RenderableType] = [_headline(result), _checks(result)]
+    printed = next((c.printed for c in result.checks if c.printed.strip()), "")
     failure = result.first_failure
     if failure is None:
+        if printed:
+            parts.append(_printed(printed))
         parts.append(_next(f"Right. Next: {_next_step(result)}"))
         return Group(*parts)
     if failure.message:
         parts.append(Padding(Text(failure.message), (1, 0, 0, 2)))
     if failure.todo:
         parts.append(_todo(failure.todo))
-    if failure.printed.strip():
-        parts.append(_printed(failure.printed))
+    if printed:
+        parts.append(_printed(printed))
     number = result.step
     parts.append(_next(f"Next: course hint {number} · chapter {number:02d}"))
     return Group(*parts)

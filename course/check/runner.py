@@ -187,8 +187,8 @@ def _explain(
         check.short = "Python crashed"
         check.message = (
             f"Python itself crashed ({name}) while running {shown}. Most often an "
-            "index is beyond the end of a table: a token ID not below vocab_size, a position "
-            "not below n_positions."
+            "index is beyond the end of a table: a token ID not below vocab_size, a "
+            "position not below n_positions."
         )
     else:
         check.short = "the check ended early"

@@ -1,0 +1,119 @@
+"""Skeletons and solutions belong together, and skeletons are recognised as such."""
+
+import ast
+import os
+
+import pytest
+
+from course.check.loading import load_step
+from course.check.runner import run_checks
+from course.skeleton import make_skeleton, open_todos, read_tasks
+from course.steps import ROOT, STEPS
+
+each_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
+STUBS = ("pass", "None")
+
+
+def interface(source):
+    """Public names with their signatures and docstrings, and imports of siblings."""
+    found = []
+    for node in ast.walk(ast.parse(source.replace("solution_", "step_"))):
+        if isinstance(node, ast.FunctionDef):
+            arguments, returns = ast.unparse(node.args), node.returns
+            returns = ast.unparse(returns) if returns else None
+            found.append((node.name, arguments, returns, ast.get_docstring(node)))
+        elif isinstance(node, ast.ClassDef):
+            bases = [ast.unparse(base) for base in node.bases]
+            found.append((node.name, bases, ast.get_docstring(node)))
+        elif isinstance(node, ast.ImportFrom) and node.module.startswith("step_"):
+            found.append((node.module, [alias.name for alias in node.names]))
+    return found
+
+
+@each_step
+def test_same_interface(step):
+    """Same public names, signatures, docstrings and imports of siblings."""
+    assert interface(make_skeleton(step)) == interface(step.solution.read_text())
+
+
+@each_step
+def test_filling_in_the_todos_is_all(step):
+    """Putting every answer in the place of its comment and stub gives the solution."""
+    lines = make_skeleton(step).splitlines()
+    for todo in read_tasks(step).todos:
+        place = next(
+            index
+            for index, line in enumerate(lines)
+            if line.strip() == f"# TODO: {todo.todo}"
+            and not lines[index - 1].strip().startswith("# filled")
+        )
+        indent = (
+            lines[place][: -len(lines[place].lstrip())]
+            if lines[place][0] == " "
+            else ""
+        )
+        length = 1 + len(todo.hint.splitlines()) + len(todo.stub.splitlines())
+        answer = [indent + line for line in todo.answer.splitlines()]
+        lines[place : place + length] = answer
+    filled = ast.parse("\n".join(lines).replace("from step_", "from solution_"))
+    solution = ast.parse(step.solution.read_text())
+    for module in (filled, solution):
+        del module.body[0]  # The module docstring: tasks there, a title here.
+    assert ast.dump(filled) == ast.dump(solution)
+
+
+@each_step
+def test_committed_skeleton(step):
+    """steps/ holds what is made from the solutions, unless somebody works there."""
+    if step.skeleton.read_text() != make_skeleton(step) and "CI" not in os.environ:
+        pytest.skip(f"{step.skeleton.name} has been worked on")
+    assert step.skeleton.read_text() == make_skeleton(step), "python -m course.skeleton"
+
+
+@each_step
+def test_imports_cleanly(step, tmp_path):
+    """A skeleton can be imported as it stands."""
+    path = tmp_path / f"{step.module}.py"
+    path.write_text(make_skeleton(step))
+    load_step(step, path)
+
+
+@each_step
+def test_every_todo_is_open(step):
+    """In a skeleton all TODOs are open; in a solution none is."""
+    todos = [todo for _, todo in open_todos(step, make_skeleton(step))]
+    assert sorted(t.todo for t in todos) == sorted(
+        t.todo for t in read_tasks(step).todos
+    )
+    assert open_todos(step, step.solution.read_text()) == []
+
+
+@each_step
+def test_reported_as_not_done(step, tmp_path):
+    """A skeleton is reported as not done yet, with the line of every TODO."""
+    path = tmp_path / f"{step.module}.py"
+    path.write_text(make_skeleton(step))
+    [result] = [e for e in run_checks([step], file=path) if hasattr(e, "checks")]
+    assert not result.passed
+    assert result.not_done
+    assert len(result.first_failure.todo) == len(read_tasks(step).todos)
+
+
+def test_task_numbers():
+    """Every task has a TODO, and TODOs come in the order of the tasks."""
+    for step in STEPS:
+        tasks = read_tasks(step)
+        numbers = [todo.task for todo in tasks.todos]
+        assert numbers == sorted(numbers)
+        assert set(numbers) == set(range(1, len(tasks.tasks) + 1))
+
+
+def test_nothing_else_in_the_folders():
+    """A solution, a skeleton, a check and the tasks for every step, and no more."""
+    for folder, suffix in (
+        ("steps", ".py"),
+        ("solutions", ".py"),
+        ("course/todo", ".toml"),
+    ):
+        files = sorted(path.name for path in (ROOT / folder).glob(f"*{suffix}"))
+        assert len(files) == len(STEPS)
