@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,6 +173,28 @@ def generate(
         temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p, seed=seed
     )
     run(prompt, model, code, max_new_tokens, sampling, device, as_json, notes())
+
+
+@app.command()
+def bench(
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="DIR_OR_HUB_ID", help="What to generate with. Default: the demo."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure speed beside Hugging Face; results are kept in bench/results."""
+    from course import bench as benching
+
+    results = benching.bench(model, notes())
+    path = benching.write(results)
+    if as_json:
+        typer.echo(json.dumps(results))
+    else:
+        benching.print_tables(results, Console(highlight=False))
+    notes().print(f"written to {from_root(path)}", style="dim")
 
 
 @contextlib.contextmanager

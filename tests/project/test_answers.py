@@ -1,0 +1,118 @@
+"""The cached answers of Hugging Face: used again only where they are still true."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from course.check import answers
+from course.check.answers import Expected
+
+
+def compute(case):
+    """Stands for a check's question to Hugging Face; counts how often it is asked."""
+    compute.asked += 1
+    weights = {"a.weight": np.full((2, 3), float(len(case)), dtype=np.float32)}
+    return Expected(weights, (np.arange(3),), np.ones(2), {"some-mistake": np.zeros(2)})
+
+
+@pytest.fixture(autouse=True)
+def _fresh(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    compute.asked = 0
+
+
+def ask(cases=("x", "yy")):
+    return answers.reference(cases)(compute)("yy")
+
+
+def cached_file():
+    [path] = answers.cache_folder().iterdir()
+    return path
+
+
+def test_asked_only_once():
+    """The second time, everything comes from the file, unchanged."""
+    first = ask()
+    assert compute.asked == 2
+    again = ask()
+    assert compute.asked == 2
+    np.testing.assert_array_equal(again.weights["a.weight"], first.weights["a.weight"])
+    np.testing.assert_array_equal(again.inputs[0], first.inputs[0])
+    np.testing.assert_array_equal(again.output, first.output)
+    np.testing.assert_array_equal(again.mistakes["some-mistake"], np.zeros(2))
+    assert again.output.dtype == first.output.dtype
+
+
+def test_deleted():
+    """Without the file, Hugging Face is asked again."""
+    ask()
+    cached_file().unlink()
+    ask()
+    assert compute.asked == 4
+
+
+def test_other_versions(monkeypatch):
+    """Answers of another version of a library are not used."""
+    ask()
+    monkeypatch.setattr(answers.importlib.metadata, "version", lambda name: "99")
+    ask()
+    assert compute.asked == 4
+
+
+def test_other_cases():
+    """Answers to other cases are not used."""
+    ask()
+    ask(("x", "yy", "zzz"))
+    assert compute.asked == 5
+
+
+@pytest.mark.parametrize("where", [0, 70, -1])
+def test_tampered(where):
+    """One changed byte, and the file is not believed."""
+    ask()
+    path = cached_file()
+    data = bytearray(path.read_bytes())
+    data[where] ^= 1
+    path.write_bytes(data)
+    ask()
+    assert compute.asked == 4
+
+
+def test_cut_short():
+    """Half a file is not believed."""
+    ask()
+    path = cached_file()
+    path.write_bytes(path.read_bytes()[:100])
+    ask()
+    assert compute.asked == 4
+
+
+def test_not_writable(capsys, monkeypatch):
+    """A cache that cannot be written is slower, and that is said once."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    answers._say_once.cache_clear()
+    ask()
+    ask()
+    assert compute.asked == 4
+    assert capsys.readouterr().err.count("cannot be written") == 1
+
+
+def test_no_pickle(tmp_path):
+    """The file holds plain arrays: nothing in it can run."""
+    ask()
+    content = cached_file().read_bytes()[64:]
+    (tmp_path / "plain.npz").write_bytes(content)
+    with np.load(tmp_path / "plain.npz", allow_pickle=False) as arrays:
+        assert "yy/output" in arrays.files
+
+
+def test_private():
+    """Nobody else on the machine can write the answers."""
+    ask()
+    if sys.platform != "win32":
+        mode = stat.S_IMODE(os.stat(Path(cached_file())).st_mode)
+        assert not mode & 0o022
