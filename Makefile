@@ -1,9 +1,11 @@
 # `make generate` and `make test` set up everything themselves, into .venv.
 # The same commands as in pixi.toml, for those who do not use pixi.
 
-PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
+ifndef PYTHON
+PYTHON := $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
 	$$p -c 'import sys, venv, ensurepip; assert (3, 11) <= sys.version_info < (3, 14)' \
 	2>/dev/null && echo $$p && break; done)
+endif
 COURSE := .venv/bin/python -m course
 PROMPT ?= Once upon a time
 ARGS ?=

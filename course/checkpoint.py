@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes  # noqa: F401  teaches NumPy bfloat16, which safetensors may hold
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from tokenizers import Tokenizer
-from tokenizers.implementations import ByteLevelBPETokenizer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from course.errors import CourseError
 
@@ -304,6 +304,14 @@ def _check_shapes(
             )
 
 
+def _byte_level_bpe(vocabulary: Path, merges: Path) -> Tokenizer:
+    """Build GPT-2's tokenizer from the two files in which it was first published."""
+    tokenizer = Tokenizer(models.BPE.from_file(str(vocabulary), str(merges)))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
 def _read_tokenizer(folder: Path) -> Tokenizer:
     path = folder / "tokenizer.json"
     vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
@@ -311,7 +319,7 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
         if path.is_file():
             return Tokenizer.from_file(str(path))
         if vocabulary.is_file() and merges.is_file():
-            return ByteLevelBPETokenizer(str(vocabulary), str(merges))._tokenizer
+            return _byte_level_bpe(vocabulary, merges)
     except Exception as error:  # tokenizers raises plain Exception
         raise CourseError(f"{folder}: the tokenizer cannot be read: {error}.") from None
     raise CourseError(

@@ -1,9 +1,11 @@
 """What the README, pixi.toml and the Makefile promise exists and agrees."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -77,16 +79,23 @@ def test_make_targets(target):
         check=True,
     )
     for command in TASKS[target].split("&&"):
-        last = shlex.split(command)[1]
-        assert last in ran.stdout
+        words = [word for word in shlex.split(command) if "{{" not in word]
+        assert words[-1] in ran.stdout
 
 
 @pytest.mark.parametrize("name", ["s01", "hint"])
 def test_tasks_run_as_they_stand(name):
     """A task's command runs as it stands, given what it needs."""
     command = TASKS[name] + {"s01": " --solutions", "hint": " 7 --all --level 3"}[name]
+    folder = os.path.dirname(sys.executable)  # pixi has it on the path too
+    path = os.pathsep.join([folder, os.environ["PATH"]])
     ran = subprocess.run(
-        command, shell=True, cwd=ROOT, capture_output=True, check=False
+        command,
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PATH": path},
     )
     assert ran.returncode == 0, ran.stderr
 
