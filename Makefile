@@ -7,12 +7,12 @@ PYTHON := $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
 	2>/dev/null && echo $$p && break; done)
 endif
 COURSE := .venv/bin/python -m course
-PROMPT ?= Once upon a time
+export PROMPT ?= Once upon a time
 ARGS ?=
 
 STEPS := s01 s02 s03 s04 s05 s06 s07 s08 s09 s10 s11 s12
 
-.PHONY: help setup generate test watch check-all warm bench lint fmt $(STEPS)
+.PHONY: help setup generate test watch check-all warm bench book build-book lint fmt $(STEPS)
 
 help: ## Show this list
 	@echo "make s01 … s12      check a step"
@@ -40,10 +40,16 @@ warm: .venv/installed ## Compile what the checks need, once
 	@$(COURSE) warm $(ARGS)
 
 generate: .venv/installed ## Let the demo model write: make generate PROMPT="The little fox"
-	@$(COURSE) generate "$(PROMPT)" $(ARGS)
+	@$(COURSE) generate "$$PROMPT" $(ARGS)
 
 bench: .venv/installed ## Measure speed beside Hugging Face
 	@$(COURSE) bench $(ARGS)
+
+book: .venv/installed ## Read the book, with live reload
+	@$(COURSE) book $(ARGS)
+
+build-book: .venv/installed ## Build the book into book/book
+	@$(COURSE) book --build
 
 test: .venv/installed ## Test the whole project
 	@$(COURSE) warm

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from course.checkpoint import Checkpoint
     from course.compiled import Code
 
-DEFAULT_NEW_TOKENS = 120
+DEFAULT_NEW_TOKENS = 200
 
 
 @dataclass(frozen=True)
@@ -212,9 +212,12 @@ def run(
                 pieces.append(piece)
                 if not as_json:
                     _write(piece)
-    finally:
-        if not as_json:
-            _write("\n")
+    except KeyboardInterrupt:
+        _write("\n")
+        notes.print(f"stopped after {len(token_ids)} tokens")
+        raise
+    if not as_json:
+        _write("\n")
     seconds = time.perf_counter() - start
     speed = len(token_ids) / seconds
     notes.print(f"{len(token_ids)} tokens, {speed:.0f} per second", style="dim")
