@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from max.driver import Device
+from max.driver import Device, accelerator_count
 from max.dtype import DType
 from max.experimental.tensor import default_device, default_dtype
 
@@ -44,6 +44,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make room for what the checks find."""
     config.addinivalue_line("markers", "gpu: needs an accelerator that MAX can use")
     config.stash[RESULTS] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs an accelerator where there is none."""
+    if accelerator_count() == 0:
+        skip = pytest.mark.skip(reason="MAX finds no accelerator on this machine")
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(skip)
 
 
 def step_of(path: Path) -> Step | None:
