@@ -77,6 +77,27 @@ def check(
 
 
 @app.command()
+def watch(
+    number: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Argument(
+            metavar="[N]",
+            help="The step to begin with. Default: the first that is not right.",
+        ),
+    ] = None,
+    device: Device = "auto",
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="No keys; reports one after the other."),
+    ] = False,
+) -> None:
+    """Check a step again whenever it is saved, and move on when it is right."""
+    from course.watch import command
+
+    command.watch(None if number is None else get_step(number), device, plain)
+
+
+@app.command()
 def warm(device: Device = "auto") -> None:
     """Compile the MAX operations that the checks need, once, in parallel."""
     from course import warm as warming
@@ -144,7 +165,7 @@ def generate(
     max_new_tokens: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(
-            min=1, help="How many tokens to generate. Default: 120, if they fit."
+            min=1, help="How many tokens to generate. Default: 200, if they fit."
         ),
     ] = None,
     greedy: Annotated[
@@ -195,6 +216,30 @@ def bench(
     else:
         benching.print_tables(results, Console(highlight=False))
     notes().print(f"written to {from_root(path)}", style="dim")
+
+
+@app.command()
+def book(
+    build: Annotated[
+        bool, typer.Option("--build", help="Build into book/book and stop.")
+    ] = False,
+    port: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, max=65535, help="Default: 3000, or the next one free."),
+    ] = None,
+    open_it: Annotated[
+        bool, typer.Option("--open", help="Open it in the browser.")
+    ] = False,
+) -> None:
+    """Read the book: serve it on this machine, with live reload."""
+    from course import book as the_book
+
+    if build and (port is not None or open_it):
+        raise Misuse("--port and --open go with serving, not with --build.")
+    if build:
+        the_book.build(notes())
+    else:
+        the_book.serve(notes(), port=port, open_it=open_it)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,8 @@ class Step:
     @property
     def skeleton(self) -> Path:
         """The file that the reader fills in."""
-        return ROOT / "steps" / f"{self.module}.py"
+        folder = Path(os.environ.get("COURSE_STEPS_DIR", ROOT / "steps"))
+        return folder / f"{self.module}.py"
 
     @property
     def solution(self) -> Path:

@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from course.check.cases import NARROW, WIDE
-from course.check.tools import CheckFailed, Expected, reference
+from course.check.tools import Expected, known, reference
 
 FIELDS = list(WIDE)
 
@@ -23,11 +23,7 @@ def hugging_face(case):
 def test_dataclass(step):
     """a dataclass: GPT2Config can be made from its fields"""
     if not dataclasses.is_dataclass(step.GPT2Config):
-        raise CheckFailed(
-            "GPT2Config is not a dataclass, so GPT2Config(n_layer=2) cannot work. Put "
-            "@dataclass above the class.",
-            mistake="not-a-dataclass",
-        )
+        raise known(1, "not-a-dataclass", step)
 
 
 def test_fields(step):
@@ -35,12 +31,9 @@ def test_fields(step):
     actual = {field.name for field in dataclasses.fields(step.GPT2Config)}
     missing = [name for name in FIELDS if name not in actual]
     if missing:
-        raise CheckFailed(
-            f"GPT2Config has no field {', '.join(missing)}. A field of a dataclass "
-            "needs a type: `name: int = 1`. Without the `: int` it is not a field.",
-            mistake="missing-field",
-            short=f"{missing[0]} is missing",
-        )
+        detail = f"It has no field {', '.join(missing)}."
+        short = f"{missing[0]} is missing"
+        raise known(1, "field-missing", step, detail=detail, short=short)
 
 
 def test_defaults(step):
@@ -50,11 +43,10 @@ def test_defaults(step):
     for name in FIELDS:
         actual = getattr(config, name)
         if actual != expected[name]:
-            raise CheckFailed(
-                f"{name} is {actual!r}; in Hugging Face's GPT2Config it is "
-                f"{expected[name]!r}.",
-                short=f"{name} = {actual!r}",
-            )
+            mistake = f"default-{name.replace('_', '-')}"
+            detail = f"{name} is {actual!r}; Hugging Face has {expected[name]!r}."
+            short = f"{name} = {actual!r}"
+            raise known(1, mistake, step, detail=detail, short=short)
 
 
 def test_other_sizes(step):
@@ -62,8 +54,7 @@ def test_other_sizes(step):
     for sizes in (WIDE, NARROW):
         config = step.GPT2Config(**sizes)
         for name, value in sizes.items():
-            if getattr(config, name) != value:
-                raise CheckFailed(
-                    f"GPT2Config({name}={value!r}).{name} is "
-                    f"{getattr(config, name)!r}: the value given is not kept."
-                )
+            actual = getattr(config, name)
+            if actual != value:
+                detail = f"GPT2Config({name}={value!r}).{name} is {actual!r}."
+                raise known(1, "value-not-kept", step, detail=detail)

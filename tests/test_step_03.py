@@ -1,20 +1,25 @@
 """Step 03: layer normalization, compared with ln_1 of Hugging Face's GPT2Block."""
 
 import numpy as np
+from max.experimental import functional as F
 
 from course.check.tools import (
     CASES,
-    CheckFailed,
     Expected,
     ModuleCheck,
+    assert_same,
+    call,
+    known,
     randomise,
     reference,
+    tensor,
     to_array,
     weights_of,
 )
 
 
 class TestLayerNorm(ModuleCheck):
+    number = 3
     compared_with = "ln_1 in Hugging Face's GPT2Block"
 
     @staticmethod
@@ -37,9 +42,14 @@ class TestLayerNorm(ModuleCheck):
         for name, value in (("weight", 1), ("bias", 0)):
             actual = to_array(getattr(layer_norm, name), name)
             if not np.all(actual == value):
-                raise CheckFailed(
-                    f"{name} should start as all {value}s, so that a layer norm that "
-                    "has not been trained only normalizes; yours starts as "
-                    f"{np.ravel(actual)[:3]}.",
-                    mistake="initial-values",
-                )
+                detail = f"{name} starts as {np.ravel(actual)[:3]}."
+                raise known(3, "initial-values", step, detail=detail)
+
+    def test_default_eps(self, step, device):
+        """default eps: 1e-5, as in torch"""
+        x = 1e-3 * np.arange(8, dtype=np.float32).reshape(1, 8)
+        expected = (x - x.mean()) / np.sqrt(x.var() + 1e-5)
+        with F.lazy():
+            layer_norm = step.LayerNorm(8).to(device)
+        output = call(layer_norm, [tensor(x, device)])
+        assert_same(output, Expected(output=expected), device)

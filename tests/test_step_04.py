@@ -11,6 +11,7 @@ from course.check.tools import (
 
 
 class TestMLP(ModuleCheck):
+    number = 4
     compared_with = "Hugging Face's GPT2MLP"
 
     @staticmethod

@@ -4,6 +4,7 @@ from course.check.tools import CASES, Expected, ModuleCheck, randomise, referenc
 
 
 class TestPositionEmbeddings(ModuleCheck):
+    number = 6
     compared_with = "wpe in Hugging Face's GPT2Model"
 
     @staticmethod

@@ -11,6 +11,7 @@ from course.check.tools import (
 
 
 class TestMultiHeadAttention(ModuleCheck):
+    number = 7
     compared_with = "Hugging Face's GPT2Attention"
 
     @staticmethod

@@ -5,10 +5,12 @@ import pytest
 from course.check.loading import load_solution
 from course.check.tools import (
     CASES,
+    Attempt,
     Expected,
     assert_same,
     assert_shape,
     build,
+    explained,
     randomise,
     reference,
     tensor,
@@ -58,15 +60,27 @@ def run(step, case, device):
     return step.pre_norm_residual(x, ln_2, mlp)
 
 
+def attempt(step, device):
+    return Attempt(
+        8,
+        step,
+        device,
+        {case: hugging_face(case) for case in CASES},
+        output=lambda case: run(step, case, device),
+    )
+
+
 @each_case
 def test_output_shape(step, case, device):
     """output shape: that of the input"""
-    output = run(step, case, device)
-    assert_shape(output, hugging_face(case).output, "pre_norm_residual")
+    with explained(attempt(step, device)):
+        output = run(step, case, device)
+        assert_shape(output, hugging_face(case).output, "pre_norm_residual")
 
 
 @each_case
 def test_same_numbers(step, case, device):
     """same numbers as the second half of Hugging Face's GPT2Block"""
-    output = run(step, case, device)
-    assert_same(output, hugging_face(case), device, "pre_norm_residual")
+    with explained(attempt(step, device)):
+        output = run(step, case, device)
+        assert_same(output, hugging_face(case), device, "pre_norm_residual")

@@ -11,6 +11,7 @@ from course.check.tools import (
 
 
 class TestBlock(ModuleCheck):
+    number = 9
     compared_with = "Hugging Face's GPT2Block"
 
     @staticmethod

@@ -11,6 +11,7 @@ from course.check.tools import (
 
 
 class TestLMHeadModel(ModuleCheck):
+    number = 11
     compared_with = "Hugging Face's GPT2LMHeadModel"
 
     @staticmethod

@@ -1,19 +1,22 @@
 """Step 12: text generation, compared with Hugging Face's tokenizer and generate."""
 
-import inspect
+import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from max.dtype import DType
 from tokenizers import Tokenizer
 
 from course.check.loading import load_solution
 from course.check.tools import (
+    Attempt,
     Case,
     CheckFailed,
     Expected,
     assert_same,
     build,
+    explained,
+    known,
     randomise,
     reference,
     tensor,
@@ -44,11 +47,17 @@ def hugging_face_ids(text):
 
 @reference(GREEDY)
 def hugging_face_greedy(case):
-    """The prompt, and the new tokens that `generate` appends to it."""
+    """The prompt, and the new tokens that `generate` appends to it.
+
+    The head has weights of its own here: tied to wte, and random, it would give the
+    same token again and again, whatever is fed back.
+    """
     import torch
     from transformers import GPT2LMHeadModel
 
-    model = randomise(GPT2LMHeadModel(case.hugging_face_config))
+    config = case.hugging_face_config
+    config.tie_word_embeddings = False
+    model = randomise(GPT2LMHeadModel(config))
     ids = case.input_ids()
     output = model.generate(
         ids,
@@ -68,7 +77,7 @@ def hugging_face_probabilities(temperature):
     import torch
     from transformers import TemperatureLogitsWarper
 
-    logits = torch.from_numpy(np.random.default_rng(12).normal(0, 1.5, (1, 2, 6)))
+    logits = torch.from_numpy(np.random.default_rng(12).normal(0, 1.5, (1, 3, 6)))
     logits = logits.float()
     if temperature != 1.0:
         warped = TemperatureLogitsWarper(temperature)(None, logits[:, -1])
@@ -89,20 +98,42 @@ def reference_model(case, device):
     return build(make, hugging_face_greedy(case).weights, device)
 
 
+def about(step, device, cases, output, close=None):
+    """What explaining a wrong output may look at."""
+    return Attempt(12, step, device, cases, output=output, close=close)
+
+
 @each_text
 def test_encode(step, text, tokenizer, device):
     """encode_text: the token IDs of Hugging Face's tokenizer"""
-    token_ids = step.encode_text(text, tokenizer, device=device)
-    assert_same(token_ids, hugging_face_ids(text), device, "encode_text")
+    cases = {text: hugging_face_ids(text) for text in TEXTS}
+    encode = lambda text: step.encode_text(text, tokenizer, device=device)  # noqa: E731
+    with explained(about(step, device, cases, encode)):
+        token_ids = to_array(encode(text), "encode_text")
+        assert_int64(step, token_ids, "encode_text")
+        assert_same(encode(text), cases[text], device, "encode_text")
+
+
+def assert_int64(step, token_ids, what):
+    if token_ids.dtype != np.int64:
+        detail = f"{what} returns {token_ids.dtype}."
+        raise known(12, "ids-not-int64", step, detail=detail)
 
 
 @each_text
 def test_decode(step, text, tokenizer, device):
     """decode_tokens: back to the same text"""
-    token_ids = tensor(hugging_face_ids(text).output, device)
-    decoded = step.decode_tokens(token_ids, tokenizer)
-    if decoded != text:
-        raise CheckFailed(f"decode_tokens returns {decoded!r}; it should be {text!r}.")
+    ids = hugging_face_ids(text).output
+    decoded = step.decode_tokens(tensor(ids, device), tokenizer)
+    if decoded == text:
+        return
+    detail = f"decode_tokens returns {decoded!r}; it should be {text!r}."
+    one_by_one = [tokenizer.decode([token_id]) for token_id in ids[0]]
+    if decoded in ("".join(one_by_one), " ".join(one_by_one)):
+        raise known(12, "tokens-decoded-one-by-one", step, detail=detail)
+    if decoded in (str(ids), str(ids[0]), str(ids.tolist()), str(ids[0].tolist())):
+        raise known(12, "ids-not-decoded", step, detail=detail)
+    raise CheckFailed(detail)
 
 
 def test_decode_keeps_special_tokens(step, tokenizer, device):
@@ -111,81 +142,199 @@ def test_decode_keeps_special_tokens(step, tokenizer, device):
     token_ids = tensor(np.array([[tokenizer.token_to_id(special)]]), device)
     decoded = step.decode_tokens(token_ids, tokenizer)
     if decoded != special:
-        raise CheckFailed(
-            f"decode_tokens returns {decoded!r} for the token {special!r}. The "
-            "tokenizer leaves special tokens out unless you say "
-            "skip_special_tokens=False.",
-            mistake="special-tokens-skipped",
-        )
+        detail = f"decode_tokens returns {decoded!r} for {special!r}."
+        raise known(12, "special-tokens-skipped", step, detail=detail)
 
 
 @each_case
 def test_next_token(step, case, device):
     """generate_next_token: at temperature 0 the same token as Hugging Face"""
-    greedy = hugging_face_greedy(case)
-    next_token = step.generate_next_token(
-        reference_model(case, device), tensor(greedy.inputs[0], device)
-    )
-    first = Expected(output=greedy.output[:, :1])
-    assert_same(next_token, first, device, "generate_next_token")
+    cases = {case: first_token(hugging_face_greedy(case)) for case in GREEDY}
+
+    def next_token(case):
+        model = reference_model(case, device)
+        ids = tensor(cases[case].inputs[0], device)
+        return step.generate_next_token(model, ids)
+
+    with explained(about(step, device, cases, next_token)):
+        token = to_array(next_token(case), "generate_next_token")
+        if any((to_array(next_token(case)) != token).any() for _ in range(3)):
+            raise known(12, "greedy-draws", step)
+        if token.shape == cases[case].output.shape:
+            assert_int64(step, token, "generate_next_token")
+        assert_same(tensor(token, device), cases[case], device, "generate_next_token")
 
 
-@pytest.mark.parametrize("temperature", TEMPERATURES)
-def test_draws(step, temperature, device):
-    """temperature: draws follow Hugging Face's probabilities"""
-    expected = hugging_face_probabilities(temperature)
-    logits = np.repeat(expected.inputs[0], DRAWS, axis=0)
-    input_ids = tensor(np.zeros(logits.shape[:2], dtype=np.int64), device)
-    drawn = to_array(
-        step.generate_next_token(
-            lambda _: tensor(logits, device),
-            input_ids,
-            temperature=temperature,
-            rng=np.random.default_rng(0),
-        ),
-        "generate_next_token",
-    )
+def first_token(greedy):
+    return Expected(greedy.weights, greedy.inputs, greedy.output[:, :1])
+
+
+def count_draws(step, temperature, device, seed=0):
+    """How often each token is drawn."""
+    logits = hugging_face_probabilities(temperature).inputs[0]
+    drawn = draw(step, logits, device, temperature, np.random.default_rng(seed))
     if drawn.shape != (DRAWS, 1):
         raise CheckFailed(
             f"generate_next_token returns the shape {list(drawn.shape)} for a batch of "
             f"{DRAWS}; it should be [{DRAWS}, 1]."
         )
-    counts = np.bincount(drawn[:, 0], minlength=logits.shape[-1])
-    wanted = DRAWS * expected.output[0]
-    # Five standard deviations: a right implementation fails once in a million.
-    if np.any(np.abs(counts - wanted) > 5 * np.sqrt(wanted) + 5):
+    return np.bincount(drawn[:, 0], minlength=logits.shape[-1])
+
+
+def draw(step, logits, device, temperature=1.0, rng=None):
+    """Draw once for each of many sequences with the same logits."""
+    logits = np.repeat(logits, DRAWS, axis=0)
+    input_ids = tensor(np.zeros(logits.shape[:2], dtype=np.int64), device)
+    tokens = step.generate_next_token(
+        lambda _: tensor(logits, device), input_ids, temperature=temperature, rng=rng
+    )
+    return to_array(tokens, "generate_next_token")
+
+
+def follows(counts, probabilities):
+    """Whether draws follow probabilities.
+
+    Five standard deviations: a right implementation fails once in a million.
+    """
+    wanted = DRAWS * probabilities.ravel()
+    return np.all(np.abs(counts - wanted) <= 5 * np.sqrt(wanted) + 5)
+
+
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+def test_draws(step, temperature, device):
+    """temperature: draws follow Hugging Face's probabilities"""
+    cases = {t: hugging_face_probabilities(t) for t in TEMPERATURES}
+    count = lambda t: count_draws(step, t, device)  # noqa: E731
+    with explained(about(step, device, cases, count, follows)):
+        counts = count(temperature)
+        expected = cases[temperature].output
+        if follows(counts, expected):
+            return
+        if counts.max() == DRAWS and any(
+            (count_draws(step, temperature, device, seed) != counts).any()
+            for seed in range(1, 9)
+        ):
+            raise known(12, "one-draw-for-the-batch", step)
         raise CheckFailed(
             f"At temperature {temperature}, {DRAWS} draws from 6 tokens gave\n"
             f"    yours         {counts.tolist()}\n"
-            f"    Hugging Face  {np.round(wanted).astype(int).tolist()} on average",
+            f"    Hugging Face  {np.round(DRAWS * expected[0]).astype(int).tolist()} "
+            "on average",
             short=f"temperature {temperature}",
         )
+
+
+def test_seed(step, device):
+    """seed: the same rng gives the same token, another rng another one"""
+    logits = hugging_face_probabilities(1.0).inputs[0]
+    one, again, other = (
+        draw(step, logits, device, rng=np.random.default_rng(seed))
+        for seed in (1, 1, 2)
+    )
+    if (one != again).any():
+        raise known(12, "rng-ignored", step)
+    if (one == other).all():
+        raise known(12, "fixed-seed", step)
+
+
+def test_without_rng(step, device):
+    """no rng: a fresh one is made"""
+    logits = hugging_face_probabilities(1.0).inputs[0]
+    try:
+        one, other = draw(step, logits, device), draw(step, logits, device)
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise known(12, "rng-required", step, detail=detail) from None
+    if (one == other).all():
+        raise known(12, "fixed-seed", step)
 
 
 @each_case
 def test_generate(step, case, device):
     """generate_tokens: token for token what Hugging Face's generate gives"""
-    greedy = hugging_face_greedy(case)
-    tokens = step.generate_tokens(
-        reference_model(case, device), tensor(greedy.inputs[0], device), NEW_TOKENS
-    )
-    if not inspect.isgenerator(tokens):
+    cases = {case: hugging_face_greedy(case) for case in GREEDY}
+
+    def generate(case):
+        model = reference_model(case, device)
+        ids = tensor(cases[case].inputs[0], device)
+        tokens = step.generate_tokens(model, ids, NEW_TOKENS)
+        if not isinstance(tokens, Iterator):
+            detail = f"It returns a {type(tokens).__name__}, not a generator."
+            raise known(12, "not-a-generator", step, detail=detail)
+        arrays = [to_array(token) for token in itertools.islice(tokens, 20)]
+        if not arrays:
+            raise CheckFailed("generate_tokens yields nothing.", short="no tokens")
+        for array in arrays:
+            if array.ndim != 2:
+                raise CheckFailed(
+                    f"generate_tokens yields the shape {list(array.shape)}; it should "
+                    f"be [{case.batch}, 1]."
+                )
+        return np.concatenate(arrays, axis=1)
+
+    with explained(about(step, device, cases, generate)):
+        tokens = generate(case)
+        assert_int64(step, tokens, "generate_tokens")
+        assert_tokens(tokens, cases[case].output)
+
+
+def assert_tokens(tokens, expected):
+    if tokens.shape != expected.shape:
         raise CheckFailed(
-            "generate_tokens is not a generator: give each token away as soon as it is "
-            f"chosen, with `yield`, instead of returning {type(tokens).__name__}.",
-            mistake="not-a-generator",
+            f"The tokens that generate_tokens yields are {list(tokens.shape)} in all; "
+            f"they should be {list(expected.shape)}.",
+            short=f"{list(tokens.shape)}, not {list(expected.shape)}",
         )
-    arrays = [to_array(token, "generate_tokens") for token in tokens]
-    if len(arrays) != NEW_TOKENS:
+    wrong = (tokens != expected).any(axis=0)
+    if wrong.any():
+        index = int(wrong.argmax())
         raise CheckFailed(
-            f"generate_tokens yields {len(arrays)} tokens; max_new_tokens is "
-            f"{NEW_TOKENS}."
+            f"New token {index + 1} of {NEW_TOKENS} is {tokens[:, index].tolist()}; "
+            f"Hugging Face generates {expected[:, index].tolist()}.",
+            short=f"token {index + 1} differs",
         )
-    for index, array in enumerate(arrays):
-        wanted = greedy.output[:, index : index + 1]
-        if array.dtype != DType.int64.to_numpy() or not np.array_equal(array, wanted):
-            raise CheckFailed(
-                f"New token {index + 1} of {NEW_TOKENS} is {array.tolist()}; Hugging "
-                f"Face generates {wanted.tolist()}.",
-                short=f"token {index + 1} differs",
-            )
+
+
+class ToyModel:
+    """Always the same logits; counts how often it is asked."""
+
+    def __init__(self, device):
+        self.device = device
+        self.logits = hugging_face_probabilities(1.0).inputs[0][:, -1:]
+        self.asked = 0
+
+    def __call__(self, input_ids):
+        self.asked += 1
+        batch, length = (int(dim) for dim in input_ids.shape)
+        return tensor(np.tile(self.logits, (batch, length, 1)), self.device)
+
+
+def test_generator(step, device):
+    """generator: each token is given away as soon as it is chosen"""
+    model = ToyModel(device)
+    ids = tensor(np.zeros((1, 2), dtype=np.int64), device)
+    next(iter(step.generate_tokens(model, ids, NEW_TOKENS)))
+    if model.asked >= NEW_TOKENS:
+        raise known(12, "tokens-held-back", step)
+    if list(step.generate_tokens(model, ids, 0)):
+        raise known(12, "one-token-too-many", step)
+
+
+def test_generate_draws(step, device):
+    """temperature and rng: generate_tokens hands them on"""
+
+    def drawn(seed):
+        ids = tensor(np.zeros((8, 2), dtype=np.int64), device)
+        rng = np.random.default_rng(seed)
+        tokens = step.generate_tokens(
+            ToyModel(device), ids, NEW_TOKENS, temperature=1.0, rng=rng
+        )
+        return np.concatenate([to_array(token) for token in tokens], axis=1)
+
+    one, again, other = (drawn(seed) for seed in (1, 1, 2))
+    if (one == ToyModel(device).logits.argmax()).all():
+        raise known(12, "temperature-not-handed-on", step)
+    if (one != again).any():
+        raise known(12, "rng-ignored", step)
+    if (one == other).all():
+        raise known(12, "fixed-seed", step)

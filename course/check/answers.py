@@ -40,13 +40,11 @@ class Expected:
         weights: The parameters, named and shaped as MAX wants them.
         inputs: The arguments of `forward`.
         output: What Hugging Face computes from them.
-        mistakes: What well-known mistakes would compute instead, by their id.
     """
 
     weights: dict[str, Array] = field(default_factory=dict)
     inputs: tuple[Array, ...] = ()
     output: Array = field(default_factory=lambda: np.zeros(0))
-    mistakes: dict[str, Array] = field(default_factory=dict)
 
 
 def reference(
@@ -120,7 +118,8 @@ def cache_folder() -> Path:
 def _load_or_compute(
     compute: Callable[[C], Expected], cases: Sequence[C]
 ) -> dict[str, Expected]:
-    path = cache_folder() / f"{Path(inspect.getfile(compute)).stem}.npz"
+    check = Path(inspect.getfile(compute)).stem
+    path = cache_folder() / f"{check}-{compute.__name__}.npz"
     key = _key(compute, cases)
     answers = _read(path, key)
     if answers is None:
@@ -166,8 +165,6 @@ def _write(path: Path, key: str, answers: dict[str, Expected]) -> None:
             arrays[f"{case}/input/{index}"] = value
         for name, value in answer.weights.items():
             arrays[f"{case}/weight/{name}"] = value
-        for name, value in answer.mistakes.items():
-            arrays[f"{case}/mistake/{name}"] = value
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     content = buffer.getvalue()
@@ -206,7 +203,6 @@ def _read(path: Path, key: str) -> dict[str, Expected] | None:
             weights=kinds.get("weight", {}),
             inputs=tuple(kinds.get("input", {}).values()),
             output=kinds["output"][""],
-            mistakes=kinds.get("mistake", {}),
         )
         for case, kinds in parts.items()
     }

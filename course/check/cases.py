@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import torch
     import transformers
 
-# The two differ in everything that can be mixed up: n_head from n_layer, n_inner
-# from 4 * n_embd, and an epsilon so large that using it wrongly shows.
+# The two differ in everything that can be mixed up: n_head from n_layer, in one of
+# them by more than 1, n_inner from 4 * n_embd, and an epsilon so large that using it
+# wrongly shows.
 WIDE: dict[str, Any] = {
     "vocab_size": 61,
     "n_positions": 32,
@@ -29,7 +30,7 @@ NARROW: dict[str, Any] = {
     "n_positions": 17,
     "n_embd": 24,
     "n_layer": 2,
-    "n_head": 3,
+    "n_head": 6,
     "n_inner": None,
     "layer_norm_epsilon": 0.05,
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,9 +41,69 @@ class CheckFailed(Exception):
         self.short = short
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """The reader's code as a whole: what explaining a wrong output may look at.
+
+    Attributes:
+        number: The number of the step.
+        step: The reader's module.
+        device: Where it computes.
+        cases: All cases, with what is expected in each.
+        output: Runs the reader's code in one case.
+        module: Makes the reader's module for one case, if the step has one.
+        close: Says whether two outputs are the same; by default, as numbers.
+    """
+
+    number: int
+    step: Any
+    device: Device
+    cases: Mapping[Any, Expected]
+    output: Callable[[Any], Any]
+    module: Callable[[Any], Module[..., Any]] | None = None
+    close: Callable[[Array, Array], bool] | None = None
+
+
+@contextmanager
+def explained(attempt: Attempt) -> Iterator[None]:
+    """Explain what goes wrong in this block by the mistake behind it, if known."""
+    try:
+        yield
+    except CheckFailed as failed:
+        if failed.mistake:
+            raise
+        from course.check.mistakes.explain import explain
+
+        raise explain(failed, attempt) from None
+    except Exception as error:
+        from course.check.mistakes.explain import explain_error
+
+        if better := explain_error(error, attempt):
+            raise better from None
+        raise
+
+
+def known(
+    number: int, name: str, step: Any, *, detail: str = "", short: str = ""
+) -> CheckFailed:
+    """The failure that a known mistake is, put into words.
+
+    Args:
+        number: The number of the step.
+        name: The mistake's id.
+        step: The reader's module, whose line is quoted.
+        detail: What there is to say about this time.
+        short: A few words for the line with the cross.
+    """
+    from course.check.mistakes.explain import failed_by
+
+    return failed_by(number, name, step, detail=detail, short=short)
+
+
 def tensor(array: Array, device: Device) -> Tensor:
     """Put a NumPy array on a device."""
-    return Tensor(np.ascontiguousarray(array)).to(device)
+    # Not Tensor(array): that copies by running an operation, for each weight.
+    return Tensor.from_dlpack(np.ascontiguousarray(array)).to(device)
 
 
 def build(
@@ -54,7 +116,7 @@ def build(
     """
     module = construct(make)
     assert_parameters(module, weights)
-    module.load_state_dict({name: tensor(w, device) for name, w in weights.items()})
+    module.load_state_dict(weights)
     return module.to(device)
 
 
@@ -69,9 +131,24 @@ def construct(make: Callable[[], Module[..., Any]]) -> Module[..., Any]:
     if not isinstance(module, Module):
         raise CheckFailed(
             f"{type(module).__name__} is not a MAX module. Write "
-            "`class ...(Module):`, with Module from max.experimental.nn."
+            "`class ...(Module):`, with Module from max.experimental.nn.",
+            mistake="not-a-module",
         )
     return module
+
+
+def call(function: Callable[..., Any], inputs: list[Tensor]) -> Any:
+    """Call a module with all its operations in one graph: three times as fast.
+
+    Code that looks at numbers on the way, to print them say, needs them at once.
+    """
+    try:
+        with F.lazy():
+            return function(*inputs)
+    except TypeError as error:
+        if "realize" not in str(error):
+            raise
+        return function(*inputs)
 
 
 def assert_parameters(module: Module[..., Any], weights: dict[str, Array]) -> None:
@@ -81,10 +158,7 @@ def assert_parameters(module: Module[..., Any], weights: dict[str, Array]) -> No
         CheckFailed: One is missing, one too many, or one has another shape.
     """
     shapes = {name: list(value.shape) for name, value in weights.items()}
-    actual = {
-        name: [int(dim) for dim in parameter.shape]
-        for name, parameter in module.parameters
-    }
+    actual = shapes_of(module)
     missing = [name for name in shapes if name not in actual]
     extra = [name for name in actual if name not in shapes]
     if missing:
@@ -110,6 +184,14 @@ def assert_parameters(module: Module[..., Any], weights: dict[str, Array]) -> No
             )
 
 
+def shapes_of(module: Module[..., Any]) -> dict[str, list[int]]:
+    """The names and shapes of a module's parameters."""
+    return {
+        name: [int(dim) for dim in parameter.shape]
+        for name, parameter in module.parameters
+    }
+
+
 def to_array(output: object, what: str = "forward") -> Array:
     """Turn what the reader's code returned into a NumPy array.
 
@@ -125,6 +207,7 @@ def to_array(output: object, what: str = "forward") -> Array:
         raise CheckFailed(
             f"{what} returns a {kind.removeprefix('builtins.')}, not a MAX Tensor. "
             "Stay with tensors from input to output.",
+            mistake="not-a-tensor",
             short=f"a {type(output).__qualname__}",
         )
     array: Array = output.to_numpy()
@@ -147,6 +230,7 @@ def assert_shape(output: object, expected: Array, what: str = "forward") -> Arra
     if array.dtype != expected.dtype:
         raise CheckFailed(
             f"{what} returns {array.dtype}; it should be {expected.dtype}.",
+            mistake="wrong-dtype",
             short=f"{array.dtype}, not {expected.dtype}",
         )
     return array
@@ -158,8 +242,7 @@ def assert_same(
     """Check that an output has the numbers of the reference.
 
     Raises:
-        CheckFailed: It has not; the message says which mistake explains it, or
-            else where the difference starts.
+        CheckFailed: It has not; the message says where the difference starts.
     """
     actual = assert_shape(output, expected.output, what)
     if same_numbers(actual, expected.output, device):
@@ -178,10 +261,13 @@ def same_numbers(actual: Array, expected: Array, device: Device) -> bool:
 
 
 def is_close(actual: Array, expected: Array, device: Device) -> NDArray[np.bool_]:
-    """Which numbers agree as well as float32 allows."""
+    """Which numbers agree as well as float32 allows; NaN agrees with NaN."""
     tolerance = TOLERANCE if isinstance(device, CPU) else ACCELERATOR_TOLERANCE
-    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
-    return np.isclose(actual, expected, rtol=0.0, atol=tolerance * scale)
+    finite = expected[np.isfinite(expected)]
+    scale = max(1.0, float(np.abs(finite).max(initial=0.0)))
+    return np.isclose(
+        actual, expected, rtol=0.0, atol=tolerance * scale, equal_nan=True
+    )
 
 
 def where_they_differ(actual: Array, expected: Array, device: Device) -> str:

@@ -7,45 +7,36 @@ from typing import Any, ClassVar
 
 import pytest
 from max.driver import Device
-from max.experimental import functional as F
 from max.experimental.nn import Module
-from max.experimental.tensor import Tensor
 
 from course.check.answers import Expected
 from course.check.cases import CASES, Case
 from course.check.compare import (
+    Attempt,
+    CheckFailed,
     assert_parameters,
     assert_same,
     assert_shape,
     build,
+    call,
     construct,
+    explained,
+    shapes_of,
     tensor,
 )
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
-def call(module: Module[..., Any], inputs: list[Tensor]) -> Any:
-    """Call a module with all its operations in one graph: three times as fast.
-
-    Code that looks at numbers on the way, to print them say, needs them at once.
-    """
-    try:
-        with F.lazy():
-            return module(*inputs)
-    except TypeError as error:
-        if "realize" not in str(error):
-            raise
-        return module(*inputs)
-
-
 class ModuleCheck(ABC):
     """Compares the reader's module with a module of Hugging Face, weights equal.
 
     Attributes:
+        number: The number of the step.
         compared_with: The Hugging Face module, as the report names it.
     """
 
+    number: ClassVar[int]
     compared_with: ClassVar[str]
 
     @staticmethod
@@ -58,35 +49,72 @@ class ModuleCheck(ABC):
     def make(step: Any, case: Case) -> Module[..., Any]:
         """Make the reader's module."""
 
+    def build(self, step: Any, case: Case, device: Device) -> Module[..., Any]:
+        """Make the reader's module, with the weights of Hugging Face."""
+        weights = self.hugging_face(case).weights
+        return build(lambda: self.make(step, case), weights, device)
+
     def run(
         self, step: Any, case: Case, device: Device, outputs: dict[Case, Any]
     ) -> Any:
         """Call the reader's module, once for all the checks that look at the output."""
         if case not in outputs:
-            expected = self.hugging_face(case)
-            module = build(lambda: self.make(step, case), expected.weights, device)
-            inputs = [tensor(array, device) for array in expected.inputs]
-            outputs[case] = call(module, inputs)
+            module = self.build(step, case, device)
+            inputs = self.hugging_face(case).inputs
+            outputs[case] = call(module, [tensor(array, device) for array in inputs])
         return outputs[case]
+
+    def attempt(self, step: Any, device: Device, outputs: dict[Case, Any]) -> Attempt:
+        """What explaining a wrong output may look at."""
+        return Attempt(
+            self.number,
+            step,
+            device,
+            {case: self.hugging_face(case) for case in CASES},
+            output=lambda case: self.run(step, case, device, outputs),
+            module=lambda case: self.build(step, case, device),
+        )
 
     @each_case
     def test_parameters(self, step: Any, case: Case) -> None:
         """parameters: the names and shapes of {compared_with}"""
         module = construct(lambda: self.make(step, case))
-        assert_parameters(module, self.hugging_face(case).weights)
+        try:
+            assert_parameters(module, self.hugging_face(case).weights)
+        except CheckFailed as failed:
+            raise self.explain_parameters(failed, step, case) from None
+
+    def explain_parameters(
+        self, failed: CheckFailed, step: Any, case: Case
+    ) -> CheckFailed:
+        """Compare with known mistakes, in this case and in the others."""
+        from course.check.mistakes.explain import explain_parameters
+        from course.check.mistakes.search import Parameters
+
+        found = [
+            Parameters(
+                one.sizes,
+                {k: list(w.shape) for k, w in self.hugging_face(one).weights.items()},
+                shapes_of(construct(lambda one=one: self.make(step, one))),  # type: ignore[misc]
+            )
+            for one in (case, *CASES)
+        ]
+        return explain_parameters(failed, self.number, step, found)
 
     @each_case
     def test_output_shape(
         self, step: Any, case: Case, device: Device, outputs: dict[Case, Any]
     ) -> None:
         """output shape: that of {compared_with}"""
-        output = self.run(step, case, device, outputs)
-        assert_shape(output, self.hugging_face(case).output)
+        with explained(self.attempt(step, device, outputs)):
+            output = self.run(step, case, device, outputs)
+            assert_shape(output, self.hugging_face(case).output)
 
     @each_case
     def test_same_numbers(
         self, step: Any, case: Case, device: Device, outputs: dict[Case, Any]
     ) -> None:
         """same numbers as {compared_with}"""
-        output = self.run(step, case, device, outputs)
-        assert_same(output, self.hugging_face(case), device)
+        with explained(self.attempt(step, device, outputs)):
+            output = self.run(step, case, device, outputs)
+            assert_same(output, self.hugging_face(case), device)

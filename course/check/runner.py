@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -34,42 +35,19 @@ class Doing:
     step: int
 
 
-def run_checks(
-    steps: Sequence[Step],
-    *,
-    file: Path | None = None,
-    solutions: bool = False,
-    device: str = "auto",
-    time_limit: float | None = None,
-) -> Iterator[Doing | StepResult]:
-    """Check steps in a new process.
+@dataclass(frozen=True)
+class Done:
+    """The worker has done what it was asked.
 
-    Yields:
-        A `Doing` twice a second, and a `StepResult` for every step.
+    Attributes:
+        again: Whether it can be asked again, because it is as good as new.
     """
-    if time_limit is None:
-        time_limit = float(os.environ.get("COURSE_TIME_LIMIT", TIME_LIMIT))
-    waiting = list(steps)
-    while waiting:
-        ended: _Ended | None = None
-        for event in _run_worker(waiting, file, solutions, device, time_limit):
-            if isinstance(event, StepResult):
-                waiting = [step for step in waiting if step.number != event.step]
-            if isinstance(event, _Ended):
-                ended = event
-            else:
-                yield event
-        if not waiting:
-            return
-        # The worker ended in the middle of a step: that step is to blame.
-        assert ended is not None
-        step = next((s for s in waiting if s.number == ended.step), waiting[0])
-        yield _explain(step, ended, file, solutions, time_limit)
-        waiting = waiting[waiting.index(step) + 1 :]
+
+    again: bool
 
 
 @dataclass(frozen=True)
-class _Ended:
+class Ended:
     """The worker process is gone.
 
     Attributes:
@@ -77,6 +55,7 @@ class _Ended:
         name: The check that it was in.
         status: Its exit status; negative for a signal.
         frames: Where the main thread was, if it was stopped for its endless loop.
+        silent: Whether it was stopped because it gave no sign of life.
         output: The end of what it printed.
     """
 
@@ -84,104 +63,209 @@ class _Ended:
     name: str
     status: int
     frames: list[tuple[str, int]]
+    silent: bool
     output: str
 
 
-def _run_worker(
+Event = Doing | StepResult | Done | Ended
+
+
+def time_limit() -> float:
+    """How many seconds one check may run."""
+    return float(os.environ.get("COURSE_TIME_LIMIT", TIME_LIMIT))
+
+
+class Worker:
+    """A process with MAX imported, which checks steps when it is asked.
+
+    Attributes:
+        ready: Whether it has started and can check.
+        busy: Whether it has not yet done what it was asked.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._events, events = os.pipe()
+        requests, self._requests = os.pipe()
+        command = [sys.executable, "-m", "course.check.worker"]
+        environment = dict(os.environ, PYTHONUTF8="1")
+        environment["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
+        )
+        self._process = subprocess.Popen(
+            [*command, str(events), str(requests), str(limit)],
+            pass_fds=[events, requests],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+        os.close(events)
+        os.close(requests)
+        assert self._process.stdout is not None
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._process.stdout, selectors.EVENT_READ, "output")
+        self._selector.register(self._events, selectors.EVENT_READ, "events")
+        self.ready = False
+        self.busy = False
+        self._heard = time.monotonic()
+        self._pending = b""
+        self._output = b""
+        self._ended: dict[str, Any] = {}
+
+    def check(
+        self,
+        steps: Sequence[Step],
+        *,
+        file: Path | None = None,
+        solutions: bool = False,
+        device: str = "auto",
+    ) -> None:
+        """Ask it to check steps; the answers come from `hear`."""
+        self.busy = True
+        self._heard = time.monotonic()
+        self._output = b""
+        self._ended = {
+            "step": steps[0].number,
+            "name": "",
+            "frames": [],
+            "silent": False,
+        }
+        arguments = [f"--device={device}", *(str(step.check) for step in steps)]
+        arguments += ["--solutions"] if solutions else []
+        arguments += [f"--file={file}"] if file else []
+        with contextlib.suppress(BrokenPipeError):  # It has ended, as `hear` will say.
+            os.write(self._requests, json.dumps(arguments).encode() + b"\n")
+
+    def descriptors(self) -> list[int]:
+        """What to wait for until there is something to hear."""
+        return [key.fd for key in self._selector.get_map().values()]
+
+    def hear(self, wait: float) -> list[Event]:
+        """Return what it says within so many seconds; `Ended` is always the last."""
+        events: list[Event] = []
+        for key, _ in self._selector.select(wait):
+            data = os.read(key.fd, 65_536)
+            if not data:
+                self._selector.unregister(key.fileobj)
+            elif key.data == "output":
+                self._output = (self._output + data)[-20_000:]
+            else:
+                self._heard = time.monotonic()
+                *lines, self._pending = (self._pending + data).split(b"\n")
+                events += filter(None, (self._understand(line) for line in lines))
+        if self.busy and time.monotonic() - self._heard > SILENCE:
+            self._ended["silent"] = True
+            self._kill()
+        # A child of the worker may still hold the pipes, so their end is not awaited.
+        if self._process.poll() is not None and not self._selector.select(0):
+            output = self._output.decode(errors="replace")
+            state = self._ended or {"step": 0, "name": "", "frames": [], "silent": 0}
+            status = self._process.returncode
+            events.append(Ended(status=status, output=output, **state))
+        return events
+
+    def _understand(self, line: bytes) -> Event | None:
+        event = json.loads(line)
+        match event.pop("event"):
+            case "ready":
+                self.ready = True
+            case "check" | "stuck":
+                self._ended.update(event)
+            case "doing":
+                return Doing(event["what"], self._ended["step"])
+            case "result":
+                return StepResult.from_dict(event["result"])
+            case "done":
+                self.busy = False
+                return Done(event["again"])
+        return None
+
+    def stop(self) -> None:
+        """End it, whatever it does."""
+        self._kill()
+        self._selector.close()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        os.close(self._events)
+        os.close(self._requests)
+
+    def _kill(self) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def run_checks(
     steps: Sequence[Step],
-    file: Path | None,
-    solutions: bool,
-    device: str,
-    time_limit: float,
-) -> Iterator[Doing | StepResult | _Ended]:
-    read_end, write_end = os.pipe()
-    command = [sys.executable, "-m", "course.check.worker"]
-    command += [str(write_end), str(time_limit), f"--device={device}"]
-    command += ["--solutions"] if solutions else []
-    command += [f"--file={file}"] if file else []
-    command += [str(step.check) for step in steps]
-    environment = dict(os.environ, PYTHONUTF8="1")
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
-    )
-    process = subprocess.Popen(
-        command,
-        pass_fds=[write_end],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        start_new_session=True,
-    )
-    os.close(write_end)
-    state: dict[str, Any] = {"step": steps[0].number, "name": "", "frames": []}
-    output = b""
-    try:
-        yield Doing("start", steps[0].number)
-        for source, data in _read(process, read_end):
-            if source == "output":
-                output = (output + data)[-20_000:]
-                continue
-            event = json.loads(data)
-            if event["event"] == "check":
-                state.update(step=event["step"], name=event["name"])
-            elif event["event"] == "stuck":
-                state["frames"] = event["frames"]
-            elif event["event"] == "doing":
-                yield Doing(event["what"], state["step"])
-            elif event["event"] == "result":
-                yield StepResult.from_dict(event["result"])
-        status = process.wait()
-    finally:
-        os.close(read_end)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    yield _Ended(status=status, output=output.decode(errors="replace"), **state)
+    *,
+    file: Path | None = None,
+    solutions: bool = False,
+    device: str = "auto",
+) -> Iterator[Doing | StepResult]:
+    """Check steps in a new process.
+
+    Yields:
+        A `Doing` twice a second, and a `StepResult` for every step.
+    """
+    waiting = list(steps)
+    while waiting:
+        worker = Worker(time_limit())
+        try:
+            worker.check(waiting, file=file, solutions=solutions, device=device)
+            yield Doing("start", waiting[0].number)
+            for event in _all_events(worker):
+                if isinstance(event, Doing):
+                    yield event
+                elif isinstance(event, StepResult):
+                    waiting = [step for step in waiting if step.number != event.step]
+                    yield event
+                elif isinstance(event, Ended):
+                    # In the middle of a step: that step is to blame.
+                    step = next((s for s in waiting if s.number == event.step), None)
+                    step = step or waiting[0]
+                    path = step.solution if solutions else file or step.skeleton
+                    yield explain(step, event, path)
+                    waiting = waiting[waiting.index(step) + 1 :]
+        finally:
+            worker.stop()
 
 
-def _read(process: subprocess.Popen[bytes], events: int) -> Iterator[tuple[str, bytes]]:
-    """Read the worker's output and, line by line, its events, until it ends."""
-    assert process.stdout is not None
-    pending = b""
-    heard = time.monotonic()
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ, "output")
-        selector.register(events, selectors.EVENT_READ, "events")
-        while selector.get_map():
-            for key, _ in selector.select(timeout=1.0):
-                data = os.read(key.fd, 65_536)
-                if not data:
-                    selector.unregister(key.fileobj)
-                elif key.data == "output":
-                    yield "output", data
-                else:
-                    heard = time.monotonic()
-                    *lines, pending = (pending + data).split(b"\n")
-                    for line in lines:
-                        yield "event", line
-            if time.monotonic() - heard > SILENCE:
-                os.killpg(process.pid, signal.SIGKILL)
+def _all_events(worker: Worker) -> Iterator[Event]:
+    """Return what a worker says until it is done or has ended."""
+    while True:
+        for event in worker.hear(1.0):
+            yield event
+            if isinstance(event, Done | Ended):
                 return
-            if process.poll() is not None and not selector.select(timeout=0):
-                return  # A child of the worker may still hold the pipes.
 
 
-def _explain(
-    step: Step, ended: _Ended, file: Path | None, solutions: bool, limit: float
-) -> StepResult:
-    """Say why a worker ended without a result."""
-    path = step.solution if solutions else file or step.skeleton
+def explain(step: Step, ended: Ended, path: Path) -> StepResult:
+    """Say why a worker ended in the middle of a step."""
     shown = from_root(path)
     check = Check(ended.name or "the check starts", passed=False)
     if ended.frames:
         own = [line for name, line in ended.frames if Path(name) == path]
         check.short = "no end"
         where = f", last seen at line {own[0]}" if own else ""
-        check.message = f"{shown} was still running after {limit:g} seconds{where}."
+        check.message = (
+            f"{shown} was still running after {time_limit():g} seconds{where}."
+        )
         if own:
             check.message += f"\n    {own[0]} │ {_line(path, own[0])}"
             check.message += "\nIs there a loop that never ends?"
+    elif ended.silent:
+        check.short = "no end"
+        check.message = (
+            f"{shown} gave no sign of life for {SILENCE:g} seconds. Is there a loop "
+            "that never ends inside a single call?"
+        )
+    elif ended.status == -signal.SIGKILL:
+        check.short = "killed"
+        check.message = (
+            f"The system stopped Python while it ran {shown}. Most often memory ran "
+            "out: is a tensor far larger than meant, or is one made in a loop?"
+        )
     elif ended.status < 0:
         name = signal.Signals(-ended.status).name
         check.short = "Python crashed"

@@ -8,12 +8,16 @@ from course.check.answers import (
 )
 from course.check.cases import CASES, Case
 from course.check.compare import (
+    Attempt,
     CheckFailed,
     assert_parameters,
     assert_same,
     assert_shape,
     build,
+    call,
     construct,
+    explained,
+    known,
     tensor,
     to_array,
 )
@@ -21,6 +25,7 @@ from course.check.module_check import ModuleCheck
 
 __all__ = [
     "CASES",
+    "Attempt",
     "Case",
     "CheckFailed",
     "Expected",
@@ -29,7 +34,10 @@ __all__ = [
     "assert_same",
     "assert_shape",
     "build",
+    "call",
     "construct",
+    "explained",
+    "known",
     "randomise",
     "reference",
     "tensor",

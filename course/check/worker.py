@@ -1,39 +1,58 @@
 """The process that imports MAX and runs checks, so that nothing can hurt the rest.
 
-It is started by `course.check.runner`, which reads one JSON object per line from
-the pipe given as the first argument:
+It is started by `course.check.runner`, which writes one request per line into the
+pipe given as the second argument: a JSON list of arguments for pytest. It reads one
+JSON object per line from the pipe given as the first argument:
 
+    {"event": "ready"}                                           MAX is imported
     {"event": "check", "step": 7, "name": "output shape: ..."}   a check begins
     {"event": "doing", "what": "compile"}                        twice a second
-    {"event": "stuck", "frames": [["steps/step_07.py", 41]]}      and it ends itself
+    {"event": "stuck", "frames": [["steps/step_07.py", 41]]}     and it ends itself
     {"event": "result", "result": {...}}                         a step is done
+    {"event": "done", "again": true}                             the request is done
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import os
+import re
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import pytest
+from max.experimental import functional as F
+from max.experimental import nn
+from max.experimental.tensor import Tensor
 
 from course.check import answers, plugin
 from course.steps import ROOT
 
 HEARTBEAT = 0.5
 STUCK = 3  # The exit status after an endless loop.
+REQUESTS = 100  # Each leaves about a megabyte behind, in MAX and in pytest.
 
 
 class Events:
-    """Tells the parent process what happens, also as a pytest plugin."""
+    """Tells the parent process what happens, also as a pytest plugin.
+
+    Attributes:
+        busy: Whether a request is being answered.
+        requests: How many requests there were.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._pipe = os.fdopen(descriptor, "w", encoding="utf-8")
         self._lock = threading.Lock()
+        self.busy = False
+        self.requests = 0
 
     def send(self, event: str, **values: Any) -> None:
         """Send one event."""
@@ -69,17 +88,21 @@ def watch_main_thread(events: Events, time_limit: float) -> None:
     """
     main = threading.main_thread().ident
     assert main is not None
-    busy = 0.0
+    running = 0.0
     last_check: object = None
     while True:
         time.sleep(HEARTBEAT)
+        if not events.busy:
+            running = 0.0
+            continue
         frame = sys._current_frames().get(main)
         what = _what(frame)
         current = os.environ.get("PYTEST_CURRENT_TEST")
-        busy = busy + HEARTBEAT if what == "run" and current == last_check else 0.0
+        same = what == "run" and current == last_check
+        running = running + HEARTBEAT if same else 0.0
         last_check = current
         events.send("doing", what=what)
-        if busy >= time_limit:
+        if running >= time_limit:
             events.send("stuck", frames=_lines(frame))
             os._exit(STUCK)
 
@@ -103,20 +126,86 @@ def _lines(frame: FrameType | None) -> list[tuple[str, int]]:
     return lines
 
 
+def answer(arguments: list[str], events: Events) -> None:
+    """Run the checks of one request, and say whether another may follow.
+
+    It may not where what the reader's code did could affect the next check, or
+    where there were very many.
+    """
+    before = _Snapshot()
+    events.requests += 1
+    events.busy = True
+    with _put_back():
+        status = pytest.main(
+            ["-q", "-p", "no:cacheprovider", f"--rootdir={ROOT}", *arguments],
+            plugins=[events],
+        )
+    events.busy = False
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        end(status)
+    events.send("done", again=before.holds() and events.requests < REQUESTS)
+
+
+@contextlib.contextmanager
+def _put_back() -> Iterator[None]:
+    """Undo what a check does to the process, and forget the modules it imported."""
+    folder, environment, path = os.getcwd(), dict(os.environ), list(sys.path)
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.path[:] = path
+        for name in list(sys.modules):
+            if re.fullmatch(r"((checked_|test_)?step|solution)_\d\d", name):
+                del sys.modules[name]
+
+
+class _Snapshot:
+    """Threads, and what MAX and NumPy define: changed, they would change checks."""
+
+    def __init__(self) -> None:
+        self._threads = set(threading.enumerate())
+        self._spaces = [
+            (space, dict(vars(space))) for space in (F, nn, nn.Module, Tensor, np)
+        ]
+
+    def holds(self) -> bool:
+        """Whether no thread was left behind and no definition replaced."""
+        return set(threading.enumerate()) <= self._threads and all(
+            vars(space).get(name) is value
+            for space, values in self._spaces
+            for name, value in values.items()
+        )
+
+
+def end(status: int) -> None:
+    """End the process."""
+    # Not sys.exit: threads that the reader's code left behind would keep us here.
+    sys.stdout.flush()
+    os._exit(status)
+
+
 def main() -> None:
-    """Run the checks that the command line names."""
-    descriptor, time_limit, *arguments = sys.argv[1:]
+    """Answer requests until there are no more."""
+    descriptor, requests, time_limit = sys.argv[1:]
+    os.set_inheritable(int(descriptor), False)
+    os.set_inheritable(int(requests), False)
     events = Events(int(descriptor))
     threading.Thread(
         target=watch_main_thread, args=(events, float(time_limit)), daemon=True
     ).start()
-    status = pytest.main(
-        ["-q", "-p", "no:cacheprovider", f"--rootdir={ROOT}", *arguments],
-        plugins=[events],
-    )
-    # Not sys.exit: threads that the reader's code left behind would keep us here.
-    sys.stdout.flush()
-    os._exit(int(status))
+    gc.freeze()
+    events.send("ready")
+    with os.fdopen(int(requests), encoding="utf-8") as lines:
+        for line in lines:
+            answer(json.loads(line), events)
+            # What is still there stays, above all MAX: from now on, the many garbage
+            # collections of pytest need not look at it.
+            gc.collect()
+            gc.freeze()
+    end(0)
 
 
 if __name__ == "__main__":

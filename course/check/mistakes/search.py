@@ -1,0 +1,115 @@
+"""Finding the mistake, or the two mistakes, that explain wrong outputs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from course.check.answers import Expected
+from course.check.mistakes.mistake import (
+    Mistake,
+    Options,
+    Shapes,
+    mistakes_of,
+    table_module,
+)
+from course.check.mistakes.numbers import Array
+
+Close = Callable[[Array, Array], bool]
+Found = tuple[Mistake, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the reader's code returned in one case, and what it should have.
+
+    Attributes:
+        case: The case.
+        expected: What Hugging Face has and computes.
+        actual: The reader's output; None if a look-up was out of bounds.
+    """
+
+    case: Any
+    expected: Expected
+    actual: Array | None
+
+    def is_right(self, close: Close) -> bool:
+        """Whether the reader's output is the expected one."""
+        return self.actual is not None and close(self.actual, self.expected.output)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The reader's parameters for one size of model, and what they should be."""
+
+    sizes: dict[str, Any]
+    expected: Shapes
+    actual: Shapes
+
+
+def find(number: int, answers: Sequence[Answer], close: Close) -> Found:
+    """The mistakes that explain all answers: one, else two, else none."""
+    wrong = [answer for answer in answers if not answer.is_right(close)]
+    if not wrong:
+        return ()
+    # A wrong answer first: it rules out most mistakes at once.
+    ordered = [*wrong, *(a for a in answers if a not in wrong)]
+    compute = table_module(number).compute
+    known = [mistake for mistake in mistakes_of(number) if mistake.ways]
+    for mistakes in itertools.chain(
+        ((mistake,) for mistake in known), itertools.combinations(known, 2)
+    ):
+        for options in _together(mistakes):
+            if _explains(compute, options, ordered, close):
+                return mistakes
+    return ()
+
+
+def _together(mistakes: Found) -> Iterator[Options]:
+    """All ways to make some mistakes at once."""
+    for ways in itertools.product(*(mistake.ways for mistake in mistakes)):
+        merged = {name: value for way in ways for name, value in way.items()}
+        if len(merged) == sum(map(len, ways)):
+            yield merged
+
+
+def _explains(
+    compute: Callable[..., Array],
+    options: Options,
+    answers: Sequence[Answer],
+    close: Close,
+) -> bool:
+    """Whether the options give each of the answers."""
+    for answer in answers:
+        computed = _compute(compute, options, answer)
+        if answer.actual is None or computed is None:
+            if answer.actual is not computed:
+                return False
+        elif not close(answer.actual, computed):
+            return False
+    return True
+
+
+def _compute(
+    compute: Callable[..., Array], options: Options, answer: Answer
+) -> Array | None:
+    """What a mistake gives, or None if it looks something up out of bounds."""
+    try:
+        with np.errstate(all="ignore"):
+            return compute(answer.case, answer.expected, **options)
+    except (IndexError, ValueError):
+        return None
+
+
+def find_parameters(number: int, found: Sequence[Parameters]) -> Mistake | None:
+    """The mistake that explains the parameters for every size of model."""
+    for mistake in mistakes_of(number):
+        if mistake.shapes and all(
+            mistake.shapes(one.expected, one.sizes) == one.actual for one in found
+        ):
+            return mistake
+    return None

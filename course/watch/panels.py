@@ -1,0 +1,111 @@
+"""What the keys show below the report: hints, the diff, the chapter's address."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from course.check.loading import StepCannotLoad, read_source
+from course.errors import CourseError
+from course.hints import LEVELS, print_hints
+from course.skeleton import open_todos
+from course.steps import ROOT, Step, from_root
+
+KEYS = {
+    "h": ("hint", "a hint for the next TODO; again for the next level"),
+    "d": ("diff", "your file beside the solution: - yours, + the solution's"),
+    "c": ("chapter", "where the chapter of this step is"),
+    "r": ("rerun", "check again without a save"),
+    "n": ("next", "the next step"),
+    "p": ("previous", "the previous step"),
+    "?": ("help", "this list"),
+    "q": ("quit", "stop watching"),
+}
+
+
+def hint(step: Step, level: int, console: Console) -> RenderableType:
+    """The hints up to a level for the next open TODO, as `course hint` shows them."""
+    with console.capture() as capture:
+        try:
+            print_hints(step, level, False, console)
+        except CourseError as error:
+            console.print(str(error))
+    # Its last line names the command for more; here a key does that.
+    text = Text.from_ansi(capture.get().partition("More: ")[0].rstrip())
+    if level < LEVELS[-1]:
+        text.append("\nPress h again for more.", style="cyan")
+    return text
+
+
+def next_todo(step: Step) -> str:
+    """The TODO that hints are about; empty when there is none."""
+    try:
+        todos = open_todos(step, read_source(step, step.skeleton))
+    except StepCannotLoad:
+        return ""
+    return todos[0][1].todo if todos else ""
+
+
+def diff(step: Step) -> RenderableType:
+    """What would turn the reader's file into the solution."""
+    try:
+        yours = read_source(step, step.skeleton)
+    except StepCannotLoad as error:
+        return Text(str(error))
+    solution = step.solution.read_text(encoding="utf-8")
+    solution = solution.replace("from solution_", "from step_")
+    solution = _with_docstring_of(yours, solution)
+    lines = list(
+        difflib.unified_diff(
+            yours.splitlines(),
+            solution.splitlines(),
+            from_root(step.skeleton),
+            from_root(step.solution),
+            n=2,
+            lineterm="",
+        )
+    )
+    if not lines:
+        return Text("Your file is the solution, word for word.")
+    return Text("\n").join(Text(line, style=_style(line)) for line in lines)
+
+
+def _with_docstring_of(yours: str, solution: str) -> str:
+    """Put the module docstring of one source into another: it is no difference."""
+    try:
+        docstring = ast.get_docstring(ast.parse(yours), clean=False)
+    except SyntaxError:
+        return solution
+    theirs = ast.get_docstring(ast.parse(solution), clean=False)
+    if docstring is None or theirs is None:
+        return solution
+    return solution.replace(theirs, docstring, 1)
+
+
+def _style(line: str) -> str:
+    if line.startswith(("---", "+++")):
+        return "bold"
+    return {"-": "red", "+": "green", "@": "cyan"}.get(line[:1], "dim")
+
+
+def chapter(step: Step) -> RenderableType:
+    """Where the chapter is: the built page if there is one, or else its source."""
+    page = ROOT / "book" / "book" / f"{step.module}.html"
+    source = ROOT / "book" / "src" / f"{step.module}.md"
+    path = page if page.exists() else source
+    return Text(f"Chapter {step.number:02d}: {path}", overflow="fold")
+
+
+def help_text() -> RenderableType:
+    """What every key does."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(style="cyan", no_wrap=True)
+    for key, (_, text) in KEYS.items():
+        grid.add_row(key, text)
+    about = "Save a file in steps/ and it is checked. Scroll up if a text is long."
+    return Group(grid, Padding(Text(about, style="dim"), (1, 0, 0, 0)))

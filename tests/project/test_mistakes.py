@@ -1,0 +1,210 @@
+"""The tables of known mistakes: true, told apart, and fit to be read."""
+
+import collections
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from max.driver import CPU
+
+from course.check.compare import same_numbers
+from course.check.mistakes.__main__ import to_markdown
+from course.check.mistakes.any_step import MISTAKES as ANYWHERE
+from course.check.mistakes.any_step import find_in_parameters
+from course.check.mistakes.mistake import all_mistakes, mistakes_of, table_module
+from course.check.mistakes.search import Answer, Parameters, find, find_parameters
+from course.steps import ROOT, STEPS
+
+COMPUTED = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+
+
+def close(one, other):
+    return same_numbers(one, other, CPU())
+
+
+def module_check(number):
+    """The module that checks a step, and its question to Hugging Face by case."""
+    module = importlib.import_module(f"tests.test_step_{number:02d}")
+    for value in vars(module).values():
+        if inspect.isclass(value) and getattr(value, "number", 0) == number:
+            return module, value.hugging_face
+    return module, module.hugging_face
+
+
+def cases_of(number):
+    module, hugging_face = module_check(number)
+    return {case: hugging_face(case) for case in module.CASES}
+
+
+def kinds_of_step_12():
+    """Step 12 asks for IDs of texts, for new tokens and for probabilities."""
+    module = importlib.import_module("tests.test_step_12")
+    greedy = {case: module.hugging_face_greedy(case) for case in module.GREEDY}
+    return {
+        "encoding": {text: module.hugging_face_ids(text) for text in module.TEXTS},
+        "next token": {c: module.first_token(e) for c, e in greedy.items()},
+        "tokens": greedy,
+        "drawing": {
+            t: module.hugging_face_probabilities(t) for t in module.TEMPERATURES
+        },
+    }
+
+
+@pytest.mark.parametrize("number", COMPUTED)
+def test_no_mistake_is_hugging_face(number):
+    """Without a mistake, NumPy gives what Hugging Face gives."""
+    compute = table_module(number).compute
+    for case, expected in cases_of(number).items():
+        assert close(compute(case, expected), expected.output), case
+
+
+@pytest.mark.parametrize("kind", kinds_of_step_12())
+def test_no_mistake_in_generation(kind):
+    """The same for step 12."""
+    compute = table_module(12).compute
+    for case, expected in kinds_of_step_12()[kind].items():
+        assert close(compute(case, expected), expected.output), case
+
+
+def answers_of(number, cases, options):
+    """What a reader who makes a mistake gets; None is an index out of bounds."""
+    compute = table_module(number).compute
+    answers = []
+    for case, expected in cases.items():
+        try:
+            with np.errstate(all="ignore"):
+                actual = compute(case, expected, **options)
+        except IndexError:
+            actual = None
+        answers.append(Answer(case, expected, actual))
+    return answers
+
+
+@pytest.mark.parametrize("number", COMPUTED)
+def test_mistakes_are_told_apart(number):
+    """Every way to make a mistake is wrong somewhere, and is found by its name."""
+    cases = cases_of(number)
+    for mistake in mistakes_of(number):
+        for options in mistake.ways:
+            answers = answers_of(number, cases, options)
+            found = [one.id for one in find(number, answers, close)]
+            assert found == [mistake.id], options
+
+
+def test_mistakes_of_generation_are_told_apart():
+    """The same for step 12: found by its name in at least one kind of question."""
+    for mistake in mistakes_of(12):
+        for options in mistake.ways:
+            found = [
+                [one.id for one in find(12, answers_of(12, cases, options), close)]
+                for cases in kinds_of_step_12().values()
+            ]
+            assert [mistake.id] in found, options
+
+
+@pytest.mark.parametrize("number", [3, 4, 5, 6, 7, 9, 10, 11])
+def test_mistakes_in_parameters(number):
+    """Every change of parameters is found by its name."""
+    cases = cases_of(number)
+    for mistake in mistakes_of(number):
+        if mistake.shapes is None:
+            continue
+        found = []
+        for case, expected in cases.items():
+            right = {name: list(w.shape) for name, w in expected.weights.items()}
+            changed = mistake.shapes(right, case.sizes)
+            found.append(Parameters(case.sizes, right, changed))
+        assert find_parameters(number, found) == mistake
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"c_fc": "fc"}, "misspelled-name"),
+        ({"b": None}, "bias-missing"),
+        ({"more": [1]}, "extra-parameter"),
+    ],
+)
+def test_mistakes_in_any_parameters(changes, name):
+    """Those that every step can have."""
+    right = {"c_fc.weight": [3, 2], "c_fc.bias": [3]}
+    actual = {
+        "misspelled-name": {"fc.weight": [3, 2], "fc.bias": [3]},
+        "bias-missing": {"c_fc.weight": [3, 2]},
+        "extra-parameter": right | changes,
+    }[name]
+    assert find_in_parameters(Parameters({}, right, actual))[0] == name
+
+
+def test_two_at_once():
+    """Two mistakes made together are both found."""
+    cases = cases_of(7)
+    together = {"scale": "none", "merge": "reshape only"}
+    found = find(7, answers_of(7, cases, together), close)
+    assert {one.id for one in found} == {"not-scaled", "heads-merged-without-transpose"}
+
+
+def test_unknown():
+    """What no mistake explains is not explained."""
+    answers = [
+        Answer(case, expected, 1.1 * expected.output)
+        for case, expected in cases_of(7).items()
+    ]
+    assert find(7, answers, close) == ()
+
+
+def test_ids():
+    """Each has an id of its own, which serves as an anchor; there are enough."""
+    ids = [one.id for table in all_mistakes().values() for one in table]
+    assert [name for name, n in collections.Counter(ids).items() if n > 1] == []
+    assert all(name == name.lower() and " " not in name for name in ids)
+    assert len(ids) >= 60
+    print(f"\n{len(ids)} known mistakes")
+
+
+def test_texts():
+    """Each says in whole sentences what is wrong and why, to the reader."""
+    for table in all_mistakes().values():
+        for mistake in table:
+            assert mistake.what.endswith("."), mistake.id
+            assert mistake.why.endswith("."), mistake.id
+            assert mistake.look, mistake.id
+            assert re_you(mistake.what), mistake.id
+
+
+def re_you(text):
+    return any(word in text for word in ("You", "you", "generate_tokens", "A layer"))
+
+
+def test_markdown():
+    """The book's page has a section for each step, and an anchor for each mistake."""
+    page = to_markdown()
+    for step in STEPS:
+        assert f"## Step {step.number:02d}: {step.title}" in page
+    for table in all_mistakes().values():
+        for mistake in table:
+            assert f"{{#{mistake.id}}}" in page
+    assert len(ANYWHERE) > 5
+
+
+def test_right_answers_load_no_mistakes():
+    """A right step costs nothing of this: neither the tables nor torch are imported."""
+    code = (
+        "import sys, pytest, course\n"
+        "pytest.main(['-q', '-p', 'no:cacheprovider', '--solutions', sys.argv[1]])\n"
+        "assert 'torch' not in sys.modules\n"
+        "assert not [m for m in sys.modules if m.startswith('course.check.mistakes.')]"
+    )
+    check = str(ROOT / "tests" / "test_step_07.py")
+    for _ in range(2):  # The first time, Hugging Face may have to be asked.
+        ran = subprocess.run(
+            [sys.executable, "-c", code, check],
+            cwd=ROOT,
+            env=dict(os.environ),  # MAX sets PYTHONEXECUTABLE behind Python's back.
+            capture_output=True,
+        )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
