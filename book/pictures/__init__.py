@@ -1,0 +1,1 @@
+"""The drawings of the book, made by `python -m book.pictures`."""

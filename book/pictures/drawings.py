@@ -1,0 +1,587 @@
+"""What is drawn. Numbers in the pictures are computed here, not typed in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from book.pictures.svg import Drawing
+from course.checkpoint import SIZES, expected_shapes
+
+WIDTH = 340  # of every drawing: at 360 pixels of screen, text stays above 11 pixels
+
+
+def draw_all() -> dict[str, Drawing]:
+    """Draw everything, by name of file."""
+    drawings = {f"here_{step:02d}": here(step) for step in HERE}
+    for draw in (
+        causal_mask,
+        heads,
+        layer_norm,
+        gelu,
+        residual,
+        block,
+        sampling,
+        model,
+    ):
+        drawings[draw.__name__] = draw()
+    return drawings
+
+
+# What each chapter builds, by the names of parts in `here`, and how it is called.
+HERE: dict[int, tuple[set[str], str]] = {
+    1: ({"GPT2Config"}, "the sizes of it all"),
+    2: ({"mask"}, "the causal mask"),
+    3: ({"ln_1", "ln_2", "ln_f"}, "layer norm"),
+    4: ({"mlp"}, "feed-forward"),
+    5: ({"wte"}, "token embeddings"),
+    6: ({"wpe"}, "position embeddings"),
+    7: ({"attn"}, "attention"),
+    8: ({"skip 1", "skip 2"}, "the residual steps"),
+    9: ({"block"}, "one block"),
+    10: ({"wte", "wpe", "h", "ln_f"}, "the whole body"),
+    11: ({"lm_head"}, "the head"),
+    12: ({"text", "next", "loop"}, "the loop that writes"),
+}
+
+
+def here(step: int) -> Drawing:
+    """The whole model in small, with the parts of one chapter marked."""
+    parts, label = HERE[step]
+    drawing = Drawing(
+        f"Where step {step:02d} is in GPT-2: {label}",
+        "Text becomes token IDs. Token embeddings (wte) and position embeddings (wpe) "
+        "are added, run through a stack of blocks (h), a final layer norm (ln_f) and "
+        "the head (lm_head), which gives the next token. Inside one block: ln_1 and "
+        "attention with the causal mask, added to what came in; then ln_2 and the "
+        "feed-forward network (mlp), added again. "
+        f"Marked in this picture: {', '.join(sorted(parts))}.",
+        WIDTH,
+        214,
+        "here",
+    )
+
+    def style(part: str, otherwise: str = "box") -> str:
+        return f"{otherwise} on" if part in parts else otherwise
+
+    def lit(part: str) -> str:
+        return "on" if part in parts else ""
+
+    drawing.box(1, 1, 94, 24, "GPT2Config", style("GPT2Config", "plain"))
+    drawing.text(339, 17, f"you are here: {label}", "end small on")
+
+    top, middle = 38, 51  # of the row of the whole model
+    drawing.box(1, top, 40, 26, "text", style("text", "plain"))
+    drawing.box(60, top, 42, 26, "wte", style("wte"))
+    drawing.box(60, top + 36, 42, 26, "wpe", style("wpe"))
+    drawing.box(150, top, 46, 26, "h ×12", style("h"), "mid mono small")
+    drawing.box(212, top, 42, 26, "ln_f", style("ln_f"))
+    drawing.box(271, top, 66, 26, "lm_head", style("lm_head"))
+    drawing.box(
+        259, top + 36, 80, 26, "next token", style("next", "plain"), "mid small"
+    )
+    drawing.arrow([(41, middle), (60, middle)])
+    drawing.arrow([(49, middle), (49, middle + 36), (60, middle + 36)])
+    drawing.arrow([(102, middle), (116, middle)])
+    drawing.arrow([(102, middle + 36), (125, middle + 36), (125, middle + 9)])
+    drawing.plus(125, middle)
+    drawing.arrow([(134, middle), (150, middle)])
+    drawing.arrow([(196, middle), (212, middle)])
+    drawing.arrow([(254, middle), (271, middle)])
+    drawing.arrow([(304, top + 26), (304, top + 36)])
+    if "loop" in parts:
+        drawing.arrow([(299, 100), (299, 110), (21, 110), (21, 64)], "on")
+
+    upper, line = 120, 162  # of the block, seen from near
+    drawing.path([(150, 64), (1, upper)], "grid dash")
+    drawing.path([(196, 64), (339, upper)], "grid dash")
+    drawing.rect(1, upper, 338, 93, "frame on" if "block" in parts else "frame")
+    drawing.text(331, upper + 84, "inside one block", "end small dim")
+    drawing.arrow([(8, line), (32, line)])
+    for number, (norm, sublayer, x) in enumerate(
+        [("ln_1", "attn", 32), ("ln_2", "mlp", 182)], start=1
+    ):
+        skip = lit(f"skip {number}")
+        drawing.arrow(
+            [
+                (x - 14, line),
+                (x - 14, line - 29),
+                (x + 120, line - 29),
+                (x + 120, line - 9),
+            ],
+            skip,
+        )
+        drawing.box(x, line - 13, 42, 26, norm, style(norm))
+        drawing.box(x + 55, line - 13, 42, 26, sublayer, style(sublayer))
+        drawing.arrow([(x + 42, line), (x + 55, line)], skip)
+        drawing.arrow([(x + 97, line), (x + 111, line)], skip)
+        drawing.plus(x + 120, line, style(f"skip {number}", "plain"))
+    drawing.arrow([(161, line), (182, line)])
+    drawing.arrow([(311, line), (332, line)])
+    drawing.box(85, line + 23, 46, 22, "mask", style("mask", "plain"))
+    drawing.arrow([(108, line + 23), (108, line + 13)], lit("mask"))
+    return drawing
+
+
+def causal_mask() -> Drawing:
+    """Which keys a query may see, without and with past tokens."""
+    drawing = Drawing(
+        "The causal mask",
+        "Two tables with a row for each new token and a column for each token that "
+        "could be seen. Left, four new tokens and no past: row 0 may see column 0 "
+        "only, each row one more, the last row all four. Right, three new tokens "
+        "after two past ones: every row may see both past tokens, then the same "
+        "staircase. Where a token may look the mask is 0, elsewhere minus infinity.",
+        WIDTH,
+        206,
+    )
+    words = ["The", "fox", "ran", "far", "away"]
+    cell, top = 26, 60
+
+    def table(left: int, rows: int, past: int, title: str, shape: str) -> None:
+        drawing.text(left, 14, title, "small strong")
+        drawing.text(left, 30, shape, "mono small dim")
+        for row in range(rows):
+            y = top + row * cell
+            drawing.text(left + 32, y + 17, words[past + row], "end small")
+            for column in range(past + rows):
+                x = left + 38 + column * cell
+                if row == 0:
+                    drawing.text(x + 13, top - 7, words[column], "mid tiny")
+                seen = column <= past + row
+                drawing.box(
+                    x,
+                    y,
+                    cell,
+                    cell,
+                    "0" if seen else "−∞",
+                    "green" if seen else "red",
+                    "mid mono small",
+                )
+
+    table(0, 4, 0, "causal_mask(4, 0)", "[4, 4]")
+    table(166, 3, 2, "causal_mask(3, 2)", "[3, 2 + 3]")
+    drawing.path([(205, 146), (205, 150), (255, 150), (255, 146)], "axis")
+    drawing.text(230, 164, "past", "mid small dim")
+    drawing.text(0, 188, "A row is a new token that looks, a column is a", "small dim")
+    drawing.text(0, 203, "token that is looked at: 0 may be seen.", "small dim")
+    return drawing
+
+
+def heads() -> Drawing:
+    """Splitting the width into heads and merging them again."""
+    length, n_head, head_dim = 3, 2, 4
+    width = n_head * head_dim
+    drawing = Drawing(
+        "Splitting into heads and merging again",
+        f"A table of {length} tokens by {width} numbers, numbered 0 to "
+        f"{length * width - 1} row by row. Reshaping cuts every row into {n_head} "
+        f"pieces of {head_dim}: the first pieces belong to head 0, the second to head "
+        "1. Transposing gathers the pieces of each head into a table of its own: head "
+        "0 has 0 to 3, 8 to 11 and 16 to 19. Merging goes the same way backwards.",
+        WIDTH,
+        390,
+    )
+    hues = ["blue", "orange"]
+    cell, row_height = 25, 21
+
+    def pieces(top: int, left: int, chosen: list[int], gap: int) -> None:
+        for row in range(length):
+            for place, head in enumerate(chosen):
+                for column in range(head_dim):
+                    number = row * width + head * head_dim + column
+                    drawing.box(
+                        left + (place * head_dim + column) * cell + place * gap,
+                        top + row * row_height,
+                        cell,
+                        row_height,
+                        str(number),
+                        hues[head],
+                        "mid mono tiny",
+                    )
+
+    def between(top: int, down: str, up: str) -> None:
+        drawing.arrow([(105, top), (105, top + 30)])
+        drawing.text(97, top + 19, down, "end mono small")
+        drawing.arrow([(225, top + 30), (225, top)])
+        drawing.text(233, top + 19, up, "mono small")
+
+    drawing.text(70, 13, "split_heads ↓", "mid strong small")
+    drawing.text(262, 13, "↑ merge_heads", "mid strong small")
+    drawing.text(0, 40, "[seq_length, n_embd]", "mono small")
+    drawing.text(340, 40, "3 tokens, width 8", "end small dim")
+    pieces(50, 70, [0, 1], 0)
+    for row, word in enumerate(["The", "fox", "ran"]):
+        drawing.text(62, 65 + row * row_height, word, "end small")
+    between(120, "reshape", "reshape")
+    drawing.text(0, 168, "[seq_length, n_head, head_dim]", "mono small")
+    pieces(178, 60, [0, 1], 18)
+    between(248, "transpose", "transpose")
+    drawing.text(0, 296, "[n_head, seq_length, head_dim]", "mono small")
+    for head in range(n_head):
+        left = 40 + head * 160
+        pieces(306, left, [head], 0)
+        drawing.text(left + 50, 384, f"head {head}", f"mid small {hues[head]}")
+    return drawing
+
+
+def layer_norm() -> Drawing:
+    """One vector before, in the middle of and after layer normalization."""
+    x = [2.0, 6.0, 2.0, 9.0, 1.0, 4.0]
+    weight = [1.0, 0.5, 1.5, 1.0, 2.0, 0.5]
+    bias = [0.0, 0.5, 0.0, -1.0, 1.0, 0.0]
+    mean = sum(x) / len(x)
+    variance = sum((value - mean) ** 2 for value in x) / len(x)
+    normal = [(value - mean) / math.sqrt(variance + 1e-5) for value in x]
+    result = [n * w + b for n, w, b in zip(normal, weight, bias, strict=True)]
+
+    def listed(values: list[float]) -> str:
+        return ", ".join(f"{value:.1f}" for value in values)
+
+    drawing = Drawing(
+        "Layer normalization of one vector",
+        f"Three rows of bars. The vector x is {listed(x)}; its mean is {mean:.1f} and "
+        f"its variance {variance:.2f}. With the mean subtracted and divided by the "
+        f"standard deviation it is {listed(normal)}. Times weight plus bias gives "
+        f"{listed(result)}.",
+        WIDTH,
+        330,
+    )
+    rows = [
+        (x, "x", f"mean {mean:.1f}, variance {variance:.2f}", 8.0, "blue", mean),
+        (normal, "(x − mean) / √(variance + eps)", "", 20.0, "green", 0.0),
+        (result, "… × weight + bias", "", 20.0, "orange", None),
+    ]
+    for row, (values, title, remark, scale, hue, middle) in enumerate(rows):
+        top = 110 * row
+        zero = top + (102 if row == 0 else 72)
+        drawing.text(0, top + 14, title, "mono small strong")
+        if remark:
+            drawing.text(340, top + 14, remark, "end small dim")
+        for index, value in enumerate(values):
+            left = 12 + index * 55
+            height = abs(value) * scale
+            above = value >= 0
+            drawing.rect(left, zero - height if above else zero, 38, height, hue)
+            label = f"{value:.1f}".replace("-", "−")
+            place = zero - height - 4 if above else zero + height + 12
+            drawing.text(left + 19, place, label, "mid small")
+        drawing.path([(0, zero), (340, zero)], "axis")
+        if middle:
+            level = zero - middle * scale
+            drawing.path([(0, level), (340, level)], "axis dash")
+    return drawing
+
+
+def _gelu_exact(x: float) -> float:
+    return 0.5 * x * (1 + math.erf(x / math.sqrt(2)))
+
+
+def _gelu_tanh(x: float) -> float:
+    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    return 0.5 * x * (1 + math.tanh(inner))
+
+
+def gelu() -> Drawing:
+    """GELU, its tanh approximation, and how far they are apart."""
+    points = [index / 20 for index in range(-80, 81)]
+    difference = [_gelu_tanh(x) - _gelu_exact(x) for x in points]
+    most = max(abs(value) for value in difference)
+    where = max(points, key=lambda x: abs(_gelu_tanh(x) - _gelu_exact(x)))
+    lowest = min(points, key=_gelu_tanh)
+    drawing = Drawing(
+        "GELU, exact and with tanh",
+        "Above, GELU between −4 and 4: close to 0 for very negative x, lowest at "
+        f"x = {lowest:.2f} with {_gelu_tanh(lowest):.2f}, 0 at 0, and close to x for "
+        "large x. Exact GELU and the tanh form lie on one another. Below, tanh form "
+        f"minus exact GELU: it stays within {most:.5f}, which it reaches at "
+        f"x = {abs(where):.2f} and −{abs(where):.2f}.",
+        WIDTH,
+        318,
+    )
+
+    def across(x: float) -> float:
+        return 40 + (x + 4) * 36
+
+    def panel(
+        low: float, high: float, top: float, bottom: float, marks: dict[float, str]
+    ) -> Callable[[float], float]:
+        def up(value: float) -> float:
+            return bottom - (value - low) / (high - low) * (bottom - top)
+
+        for x in range(-4, 5):
+            drawing.path([(across(x), top), (across(x), bottom)], "grid")
+        for value, label in marks.items():
+            drawing.path([(40, up(value)), (328, up(value))], "grid")
+            drawing.text(35, up(value) + 4, label, "end tiny")
+        drawing.path([(40, up(0)), (328, up(0))], "axis")
+        return up
+
+    up = panel(-0.5, 4, 26, 176, {float(n): str(n) for n in range(5)})
+    drawing.text(0, 14, "GELU(x)", "strong small")
+    drawing.path([(across(x), up(max(x, 0))) for x in (-4.0, 0.0, 4.0)], "axis dash")
+    drawing.path([(across(x), up(_gelu_exact(x))) for x in points], "curve blue")
+    drawing.path([(across(x), up(_gelu_tanh(x))) for x in points], "curve orange dash")
+    drawing.text(60, 52, "exact, with erf", "small blue")
+    drawing.text(60, 70, "tanh form (GPT-2)", "small orange")
+    drawing.text(60, 88, "thin: ReLU", "small dim")
+
+    marks = {-0.0005: "−0.0005", 0.0: "0", 0.0005: "0.0005"}
+    drawing.text(0, 202, "tanh form − exact, magnified", "strong small")
+    up = panel(-0.00055, 0.00055, 212, 296, {})
+    for value, label in marks.items():
+        drawing.path([(40, up(value)), (328, up(value))], "grid")
+        drawing.text(38, up(value) + 4, label, "end tiny")
+    drawing.path(
+        [(across(x), up(d)) for x, d in zip(points, difference, strict=True)],
+        "curve violet",
+    )
+    for x in range(-4, 5):
+        drawing.text(across(x), 312, f"{x}".replace("-", "−"), "mid tiny")
+    return drawing
+
+
+def residual() -> Drawing:
+    """The stream that every sublayer reads from and adds to."""
+    drawing = Drawing(
+        "The residual stream",
+        "A straight line runs from the embeddings at the top to ln_f at the bottom. "
+        "At each of the 24 sublayers, a branch leaves the line, goes through a layer "
+        "norm and through attention or the feed-forward network, and is added back to "
+        "the line. Nothing else changes the line. Drawn are the sublayers of the first "
+        "and the last block.",
+        WIDTH,
+        412,
+    )
+    x = 46
+    drawing.box(1, 1, 92, 26, "wte + wpe", "violet", "mid mono small")
+    top = 27
+    for index in (0, 11):
+        drawing.text(338, top + 26, f"block {index}", "end small dim")
+        for norm, sublayer, hue in (
+            ("ln_1", "attn", "blue"),
+            ("ln_2", "mlp", "orange"),
+        ):
+            drawing.arrow([(x, top), (x, top + 55)], tip=False)
+            drawing.arrow([(x, top + 18), (104, top + 18)])
+            drawing.box(104, top + 5, 46, 26, norm, "green")
+            drawing.arrow([(150, top + 18), (172, top + 18)])
+            drawing.box(172, top + 5, 56, 26, sublayer, hue)
+            drawing.arrow(
+                [(228, top + 18), (248, top + 18), (248, top + 55), (x + 9, top + 55)]
+            )
+            drawing.plus(x, top + 55)
+            drawing.text(75, top + 12, "read", "mid tiny dim")
+            drawing.text(128, top + 68, "add", "mid tiny dim")
+            top += 64
+            drawing.arrow([(x, top), (x, top + 20)], tip=False)
+            top += 12
+        if index == 0:
+            drawing.arrow([(x, top), (x, top + 10)], tip=False)
+            drawing.path([(x, top + 10), (x, top + 32)], "flow dash")
+            drawing.text(104, top + 26, "blocks 1 to 10 do the same", "small dim")
+            top += 32
+    drawing.arrow([(x, top), (x, top + 20)])
+    drawing.box(16, top + 20, 60, 26, "ln_f", "green")
+    return drawing
+
+
+def block() -> Drawing:
+    """A transformer block with the shape at every arrow."""
+    n_embd = SIZES["n_embd"]
+    wide = 4 * n_embd
+    narrow_shape, wide_shape = f"[B, T, {n_embd}]", f"[B, T, {wide}]"
+    drawing = Drawing(
+        "A transformer block with its shapes",
+        f"From top to bottom: hidden states of shape {narrow_shape}, where B is the "
+        "batch and T the length. ln_1, then attention: c_attn to three times the "
+        "width, twelve heads, c_proj back; the result is added to what came in. ln_2, "
+        f"then the feed-forward network: c_fc to {wide_shape}, GELU, c_proj back to "
+        f"{narrow_shape}; added again. The shape that comes out is the one that went "
+        "in.",
+        WIDTH,
+        566,
+    )
+    centre, left, width = 128, 72, 112
+
+    def down(top: float, shape: str, height: float = 26) -> None:
+        drawing.arrow([(centre, top), (centre, top + height)])
+        drawing.text(198, top + height / 2 + 4, shape, "mono small dim")
+
+    def half(top: float, parts: list[tuple[str, str, str]], name: str) -> float:
+        start = top + 8
+        for label, hue, shape in parts:
+            down(top, shape)
+            drawing.box(left, top + 26, width, 26, label, hue)
+            top += 52
+        down(top, narrow_shape)
+        top += 26
+        drawing.arrow(
+            [(centre, start), (36, start), (36, top + 9), (centre - 9, top + 9)]
+        )
+        drawing.plus(centre, top + 9)
+        drawing.text(28, (start + top) / 2, "x", "end mono dim")
+        drawing.text(339, start + 8, name, "end mono small strong")
+        return top + 18
+
+    heads_shape = f"[B, {SIZES['n_head']}, T, {n_embd // SIZES['n_head']}]"
+    drawing.text(centre, 12, "hidden_states", "mid mono")
+    top = half(
+        18,
+        [
+            ("ln_1", "green", narrow_shape),
+            ("c_attn", "blue", narrow_shape),
+            ("12 heads", "blue", f"[B, T, {3 * n_embd}]"),
+            ("c_proj", "blue", narrow_shape),
+        ],
+        "attn",
+    )
+    drawing.text(198, 18 + 2 * 52 + 44, f"each q, k, v: {heads_shape}", "tiny dim")
+    top = half(
+        top,
+        [
+            ("ln_2", "green", narrow_shape),
+            ("c_fc", "orange", narrow_shape),
+            ("GELU", "orange", wide_shape),
+            ("c_proj", "orange", wide_shape),
+        ],
+        "mlp",
+    )
+    down(top, narrow_shape, 24)
+    return drawing
+
+
+def sampling() -> Drawing:
+    """What temperature, top-k and top-p do to one distribution."""
+    words = ["forest", "river", "hill", "house", "moon", "spoon"]
+    logits = [3.0, 2.4, 1.9, 1.3, 0.6, -0.5]
+
+    def softmax(temperature: float) -> list[float]:
+        powers = [math.exp(logit / temperature) for logit in logits]
+        return [power / sum(powers) for power in powers]
+
+    def only(keep: int) -> list[float]:
+        base = softmax(1.0)[:keep]
+        return [p / sum(base) for p in base] + [0.0] * (len(words) - keep)
+
+    top_p, total, kept = 0.8, 0.0, 0
+    for probability in softmax(1.0):
+        if total >= top_p:
+            break
+        total, kept = total + probability, kept + 1
+    panels = [
+        ("temperature 1", softmax(1.0), "blue"),
+        ("temperature 0.5", softmax(0.5), "orange"),
+        ("temperature 2", softmax(2.0), "orange"),
+        ("greedy", only(1), "orange"),
+        ("top-k 2", only(2), "green"),
+        (f"top-p {top_p}", only(kept), "green"),
+    ]
+
+    def percent(value: float) -> str:
+        return f"{value:.0%}" if value >= 0.005 else "<1%"
+
+    def told(values: list[float]) -> str:
+        return ", ".join(
+            f"{w} {percent(p)}" for w, p in zip(words, values, strict=True) if p > 0
+        )
+
+    drawing = Drawing(
+        "Ways to choose from one distribution",
+        "The same six words with their probabilities, six times. "
+        + " ".join(f"{title}: {told(values)}." for title, values, _ in panels),
+        WIDTH,
+        402,
+    )
+    for index, (title, values, hue) in enumerate(panels):
+        left, top = 176 * (index % 2), 136 * (index // 2)
+        drawing.text(left, top + 13, title, "small strong")
+        for row, (word, value) in enumerate(zip(words, values, strict=True)):
+            y = top + 22 + row * 18
+            gone = value == 0
+            drawing.text(
+                left + 42, y + 11, word, "end small dim" if gone else "end small"
+            )
+            if not gone:
+                drawing.rect(left + 48, y, max(82 * value, 1.0), 13, hue)
+            place = left + 53 + 82 * value
+            drawing.text(place, y + 11, "–" if gone else percent(value), "tiny dim")
+    return drawing
+
+
+def model() -> Drawing:
+    """The whole of GPT-2 small, with shapes and numbers of parameters."""
+    shapes = expected_shapes(SIZES)
+    vocab, n_embd = SIZES["vocab_size"], SIZES["n_embd"]
+
+    def count(prefix: str) -> int:
+        return sum(
+            math.prod(shape)
+            for name, shape in shapes.items()
+            if name.startswith(prefix)
+        )
+
+    body = count("transformer.")
+    each = count("transformer.h.0.")
+    stream = f"[B, T, {n_embd}]"
+    drawing = Drawing(
+        "GPT-2 small from token IDs to logits",
+        f"Token IDs of shape [B, T]: B texts of T tokens. wte, {vocab:,} by {n_embd}, "
+        f"has {count('transformer.wte'):,} parameters; wpe, {SIZES['n_positions']:,} "
+        f"by {n_embd}, has {count('transformer.wpe'):,}. Their sum, {stream}, "
+        f"goes through {SIZES['n_layer']} blocks of {each:,} parameters, then ln_f "
+        f"({count('transformer.ln_f'):,}). lm_head has the weight of wte and gives "
+        f"logits of shape [B, T, {vocab}]. Altogether {body:,} parameters.",
+        WIDTH,
+        500,
+    )
+    centre = 100
+
+    def down(top: float, shape: str, height: float = 26) -> None:
+        drawing.arrow([(centre, top), (centre, top + height)])
+        drawing.text(centre + 9, top + height / 2 + 3, shape, "mono small dim")
+
+    def parameters(y: float, number: str) -> None:
+        drawing.text(339, y, number, "end mono small")
+
+    drawing.text(339, 13, "parameters", "end small strong")
+    drawing.text(centre, 13, "token IDs", "mid")
+    drawing.arrow([(centre, 18), (centre, 30), (50, 30), (50, 46)])
+    drawing.arrow([(centre, 18), (centre, 30), (150, 30), (150, 46)])
+    drawing.text(centre + 9, 26, "[B, T]", "mono small dim")
+    drawing.box(6, 46, 88, 40, "wte", "violet")
+    drawing.box(106, 46, 88, 40, "wpe", "violet")
+    parameters(61, f"{count('transformer.wte'):,}")
+    parameters(78, f"+ {count('transformer.wpe'):,}")
+    drawing.arrow([(50, 86), (50, 105), (91, 105)])
+    drawing.arrow([(150, 86), (150, 105), (109, 105)])
+    drawing.plus(centre, 105)
+    down(114, stream, 40)
+    drawing.rect(6, 154, 188, 200, "frame")
+    drawing.text(202, 169, f"h: {SIZES['n_layer']} blocks", "small strong")
+    drawing.text(339, 251, f"{SIZES['n_layer']} × {each:,}", "end mono small")
+    parameters(268, f"= {SIZES['n_layer'] * each:,}")
+    top = 154
+    for norm, sublayer, hue in (("ln_1", "attn", "blue"), ("ln_2", "mlp", "orange")):
+        drawing.arrow([(centre, top), (centre, top + 18)])
+        drawing.box(centre - 36, top + 18, 72, 24, norm, "green")
+        drawing.arrow([(centre, top + 42), (centre, top + 50)], tip=False)
+        drawing.box(centre - 36, top + 48, 72, 24, sublayer, hue)
+        drawing.arrow([(centre, top + 72), (centre, top + 81)], tip=False)
+        drawing.arrow(
+            [(centre, top + 8), (28, top + 8), (28, top + 90), (centre - 9, top + 90)]
+        )
+        drawing.plus(centre, top + 90)
+        top += 99
+    down(352, stream, 34)
+    drawing.box(centre - 44, 386, 88, 26, "ln_f", "green")
+    parameters(404, f"{count('transformer.ln_f'):,}")
+    down(412, stream)
+    drawing.box(centre - 44, 438, 88, 26, "lm_head", "violet")
+    parameters(456, "0: the weight of wte")
+    drawing.arrow([(centre, 464), (centre, 484)])
+    drawing.text(centre + 9, 476, f"[B, T, {vocab}]", "mono small dim")
+    drawing.text(centre, 497, "logits", "mid")
+    drawing.path([(222, 480), (339, 480)], "axis")
+    drawing.text(339, 496, f"{body:,}", "end mono small strong")
+    return drawing

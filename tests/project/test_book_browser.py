@@ -1,0 +1,671 @@
+"""The book in a browser, and the explorers' data against the demo model.
+
+The tests in the browser need Chromium and Playwright; elsewhere they are skipped.
+"""
+
+import functools
+import http.server
+import importlib.util
+import math
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from course.book import find_mdbook
+from course.generate import keep_likely
+from course.steps import ROOT
+
+BOOK = ROOT / "book"
+EXPLORERS = ("attention", "mask", "sampling", "residual")
+FLAGS = [
+    "--no-sandbox",
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def load_make():
+    path = BOOK / "explorers" / "make.py"
+    spec = importlib.util.spec_from_file_location("explorers_make", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+make = load_make()
+
+
+def data_of(name):
+    return make.read_data(make.OUTPUT / f"{name}.data.js")
+
+
+def chapters():
+    """The pages of the book, from its table of contents."""
+    summary = (BOOK / "src" / "SUMMARY.md").read_text("utf-8")
+    return [f"{name}.html" for name in re.findall(r"\]\(([\w/]+)\.md\)", summary)]
+
+
+# The data, without a browser
+
+
+@pytest.fixture(scope="module")
+def made():
+    return make.make_all()
+
+
+def same_numbers(name, actual, expected, where=""):
+    """Numbers may differ by a rounding, and tokens of next to no probability too."""
+    assert type(actual) is type(expected), where
+    if isinstance(expected, dict):
+        assert actual.keys() == expected.keys(), where
+        for key, value in expected.items():
+            if key == "top":
+                same_top(actual[key], value, f"{where}.{key}")
+            elif key == "next":
+                assert abs(actual[key][0] - value[0]) <= 1, where
+                assert math.isclose(actual[key][1], value[1], rel_tol=0.1, abs_tol=2)
+            else:
+                same_numbers(name, actual[key], value, f"{where}.{key}")
+    elif isinstance(expected, list):
+        assert len(actual) == len(expected), where
+        for i, value in enumerate(expected):
+            same_numbers(name, actual[i], value, f"{where}[{i}]")
+    elif isinstance(expected, (int, float)):
+        tolerance = {"mask": 0, "sampling": 0.005}.get(name, 1)
+        assert abs(actual - expected) <= tolerance, f"{where}: {actual} for {expected}"
+    else:
+        assert actual == expected, where
+
+
+def same_top(actual, expected, where):
+    shares = [*expected[1::2], 0]
+    for i, share in enumerate(expected[1::2]):
+        assert abs(actual[2 * i + 1] - share) <= 1, where
+        others = [shares[i + 1], *shares[max(0, i - 1) : i]]
+        if all(abs(share - other) > 2 for other in others):
+            assert actual[2 * i] == expected[2 * i], where
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_data_are_what_the_script_makes(name, made, tmp_path):
+    """Otherwise: python book/explorers/make.py"""
+    fresh = tmp_path / "data.js"
+    fresh.write_text(made[f"{name}.data.js"], "utf-8")
+    same_numbers(name, data_of(name), make.read_data(fresh))
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_static_pictures_show_the_data(name):
+    _, draw = make.EXPLORERS[name]
+    committed = (make.OUTPUT / f"{name}.html").read_text("utf-8")
+    assert committed == make.fragment(name, draw(data_of(name)))
+    assert "\n\n" not in committed
+
+
+def test_files_are_small():
+    sizes = {path.name: path.stat().st_size for path in make.OUTPUT.iterdir()}
+    assert sum(sizes.values()) < 400_000, sizes
+
+
+def solution_logits(demo, solutions, compiled_demo, text):
+    from max.driver import CPU
+
+    ids = solutions.generation.encode_text(text, demo.tokenizer, device=CPU())
+    return compiled_demo(ids).to_numpy()[0, -1].astype(np.float64)
+
+
+def test_logits_give_the_distribution_of_the_solutions(demo, solutions, compiled_demo):
+    for prompt in data_of("sampling")["prompts"]:
+        logits = solution_logits(demo, solutions, compiled_demo, prompt["text"])
+        np.testing.assert_allclose(
+            make.softmax(np.array(prompt["logits"])),
+            make.softmax(logits),
+            rtol=2e-3,
+            atol=1e-9,
+        )
+
+
+def test_last_layer_says_what_the_solutions_say(demo, solutions, compiled_demo):
+    for sentence in data_of("residual")["sentences"]:
+        for end in (3, 7, len(sentence["tokens"])):
+            text = "".join(sentence["tokens"][:end])
+            logits = solution_logits(demo, solutions, compiled_demo, text)
+            token, share = sentence["stages"][-1][end - 1]["top"][:2]
+            best = int(logits.argmax())
+            assert demo.tokenizer.decode([best]) == token
+            assert abs(1000 * make.softmax(logits)[best] - share) <= 1
+
+
+def test_attention_rows_sum_to_one():
+    for sentence in data_of("attention")["sentences"]:
+        for heads in sentence["weights"]:
+            for rows in heads:
+                for i, row in enumerate(rows):
+                    assert len(row) == i + 1
+                    assert abs(sum(row) - 1000) <= len(row) / 2 + 1
+
+
+# The browser
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book")
+    subprocess.run(
+        [find_mdbook(), "build", str(BOOK), "--dest-dir", str(folder)],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(built):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(built))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if sys.platform == "darwin" and path is None:
+        app = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+        path = app if Path(app).exists() else None
+    if path is None:
+        pytest.skip("no Chromium found: install chromium to test the book in it")
+    reason = "playwright is missing: pip install -e '.[dev]'"
+    api = pytest.importorskip("playwright.sync_api", reason=reason)
+    with api.sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=FLAGS)
+
+
+class Visit:
+    """A page that notes what goes wrong, and what it asks for."""
+
+    def __init__(self, context, base):
+        self.base = base
+        self.faults = []
+        self.page = context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", self.note)
+        self.page.on("request", self.asked)
+
+    def note(self, message):
+        if message.type in {"error", "warning"}:
+            self.faults.append(f"console: {message.text}")
+
+    def asked(self, request):
+        if not request.url.startswith((self.base, "data:", "blob:")):
+            self.faults.append(f"asks for {request.url}")
+
+    def go(self, name):
+        self.page.goto(f"{self.base}/{name}")
+        return self.page
+
+
+@pytest.fixture(params=["http", "file"])
+def anywhere(request, built):
+    """Where the book is: on a server, and in a folder."""
+    if request.param == "file":
+        return built.as_uri()
+    return request.getfixturevalue("server")
+
+
+@pytest.fixture
+def visit(browser, server):
+    """Open pages of the book; nothing may go wrong on any of them."""
+    contexts = []
+
+    def start(base=server, width=1280, **options):
+        size = {"width": width, "height": 900}
+        context = browser.new_context(viewport=size, **options)
+        context.add_init_script("window.print = () => {}")
+        contexts.append((context, Visit(context, base)))
+        return contexts[-1][1]
+
+    yield start
+    for context, visited in contexts:
+        context.close()
+        assert not visited.faults
+
+
+OVERFLOWING = """() => {
+    const width = document.documentElement.clientWidth;
+    const scrolls = (element) => {
+        for (let e = element; e && e !== document.body; e = e.parentElement) {
+            if (["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX)) {
+                return true;
+            }
+        }
+        return false;
+    };
+    const wide = [...document.querySelectorAll("main *")].filter((element) => {
+        const box = element.getBoundingClientRect();
+        return box.width > 0 && (box.right > width + 1 || box.left < -1) &&
+            !scrolls(element) && element.checkVisibility();
+    });
+    const names = wide.map((e) => e.outerHTML.slice(0, 80));
+    if (document.documentElement.scrollWidth > width) {
+        names.push(`the page is ${document.documentElement.scrollWidth} wide`);
+    }
+    return names;
+}"""
+
+
+@pytest.mark.parametrize("name", [*chapters(), "index.html", "print.html"])
+def test_page_loads_and_fits(name, visit):
+    page = visit().go(name)
+    assert page.locator("main h1").count() > 0
+    assert page.evaluate(OVERFLOWING) == []
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.wait_for_timeout(50)
+    assert page.evaluate(OVERFLOWING) == []
+
+
+def faults_of(page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    response = axe.Axe().run(page).response
+    return [
+        (fault["id"], node["target"], node["failureSummary"])
+        for fault in response["violations"]
+        if fault["impact"] in {"serious", "critical"}
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", chapters())
+def test_page_is_accessible(name, theme, visit):
+    page = visit(color_scheme=theme).go(name)
+    assert theme in page.locator("html").get_attribute("class").split()
+    assert faults_of(page) == []
+
+
+def test_folder_needs_no_server(built, visit):
+    """Every page of the built book opens as a file."""
+    visited = visit(built.as_uri())
+    for name in chapters():
+        page = visited.go(name)
+        static = page.locator(".explorer-static")
+        assert not any(static.nth(i).is_visible() for i in range(static.count()))
+
+
+def test_solutions_open(visit):
+    visited = visit()
+    steps = [name for name in chapters() if re.fullmatch(r"step_\d\d.html", name)]
+    assert len(steps) >= 12
+    for name in steps:
+        page = visited.go(name)
+        details = page.locator("details", has_text="Show solution").first
+        code = details.locator("pre code").first
+        assert not code.is_visible(), name
+        details.locator("summary").first.click()
+        assert code.is_visible(), name
+        assert re.search(r"^(class|def) ", code.inner_text(), re.MULTILINE), name
+
+
+def background(page):
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_themes_switch_and_stay(visit):
+    page = visit(color_scheme="light").go("introduction.html")
+    light = background(page)
+    page.locator("#mdbook-theme-toggle").click()
+    page.locator("#mdbook-theme-dark").click()
+    assert "dark" in page.locator("html").get_attribute("class").split()
+    dark = background(page)
+    assert dark != light
+    page.reload()
+    assert background(page) == dark
+
+
+@pytest.mark.parametrize("key", ["/", "click"])
+def test_search_finds_causal(key, anywhere, visit):
+    page = visit(anywhere).go("introduction.html")
+    if key == "click":
+        page.locator("#mdbook-search-toggle").click()
+    else:
+        page.keyboard.press(key)
+    page.locator("#mdbook-searchbar").fill("causal")
+    results = page.locator("#mdbook-searchresults a")
+    results.first.wait_for()
+    assert any("step_02.html" in link.get_attribute("href") for link in results.all())
+
+
+# The explorers
+
+
+@pytest.fixture(scope="module")
+def page_of(built):
+    """The chapter that holds an explorer."""
+
+    def find(name):
+        for page in chapters():
+            if f'data-explorer="{name}"' in (built / page).read_text("utf-8"):
+                return page
+        pytest.fail(f"no chapter includes explorers/{name}.html")
+
+    return find
+
+
+@pytest.fixture
+def explorer(anywhere, visit, page_of):
+    def start(name, **options):
+        page = visit(anywhere, **options).go(page_of(name))
+        app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
+        app.wait_for()
+        return page, app
+
+    return start
+
+
+def slide(slider, value):
+    slider.fill(str(value))
+
+
+def test_attention_explorer(explorer):
+    data = data_of("attention")
+    page, app = explorer("attention")
+    address = page.url
+    heads = app.get_by_role("radiogroup", name="Layer and head")
+    line = app.get_by_role("radiogroup", name="Token that looks")
+    tokens = line.get_by_role("radio")
+    sentence = data["sentences"][0]
+
+    def assert_shows(sentence, layer, head, at, chosen=None):
+        row = sentence["weights"][layer][head][at]
+        expected = [make.percent(weight) for weight in row]
+        expected += ["later"] * (len(sentence["tokens"]) - len(row))
+        assert line.locator("small").all_inner_texts() == expected
+        says = app.get_by_role("status").inner_text()
+        assert f"Layer {layer + 1}, head {head + 1}" in says
+        if at:
+            assert make.percent(max(row)) in says
+        chosen = at if chosen is None else chosen
+        assert tokens.nth(chosen).get_attribute("aria-checked") == "true"
+        assert line.locator('[aria-checked="true"]').count() == 1
+
+    start = sentence["try"]
+    assert_shows(sentence, start["layer"], start["head"], start["from"])
+    heads.get_by_role("radio", name="Layer 2, head 3").click()
+    tokens.nth(5).click()
+    page.mouse.move(0, 0)
+    assert_shows(sentence, 1, 2, 5)
+    tokens.nth(9).hover()
+    assert_shows(sentence, 1, 2, 9, chosen=5)
+    page.mouse.move(0, 0)
+    assert_shows(sentence, 1, 2, 5)
+
+    tokens.nth(5).focus()
+    page.keyboard.press("ArrowRight")
+    assert_shows(sentence, 1, 2, 6)
+    page.keyboard.press("Home")
+    assert_shows(sentence, 1, 2, 0)
+    page.keyboard.press("ArrowLeft")
+    assert_shows(sentence, 1, 2, 0)
+    page.keyboard.press("End")
+    assert_shows(sentence, 1, 2, len(sentence["tokens"]) - 1)
+    heads.locator('[aria-checked="true"]').focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert_shows(sentence, 2, 3, len(sentence["tokens"]) - 1)
+    assert page.url == address, "mdBook turned the page"
+
+    for number, sentence in enumerate(data["sentences"]):
+        app.get_by_role("combobox").select_option(index=number)
+        start = sentence["try"]
+        assert_shows(sentence, start["layer"], start["head"], start["from"])
+        tokens.nth(0).click()
+        app.get_by_role("button").click()
+        page.mouse.move(0, 0)
+        assert_shows(sentence, start["layer"], start["head"], start["from"])
+
+
+def test_mask_explorer(explorer):
+    data = data_of("mask")
+    page, app = explorer("mask")
+    address = page.url
+    length, past = app.get_by_role("slider").all()
+    rows = app.locator("tbody tr")
+
+    def assert_shows(length, past):
+        counts = data["zeros"][f"{length},{past}"]
+        expected = [["0"] * n + ["−∞"] * (length + past - n) for n in counts]
+        assert [row.locator("td").all_inner_texts() for row in rows.all()] == expected
+        caption = app.locator("caption").inner_text()
+        assert f"causal_mask({length}, {past})" in caption
+        assert f"[{length}, {length + past}]" in caption
+
+    assert_shows(*make.STATIC_MASK)
+    for each_length in range(1, data["longest_sequence"] + 1):
+        for each_past in (0, 2, data["most_past_tokens"]):
+            slide(length, each_length)
+            slide(past, each_past)
+            assert_shows(each_length, each_past)
+    length.focus()
+    page.keyboard.press("ArrowLeft")
+    assert_shows(data["longest_sequence"] - 1, data["most_past_tokens"])
+    past.focus()
+    page.keyboard.press("Home")
+    assert_shows(data["longest_sequence"] - 1, 0)
+
+    status = app.get_by_role("status")
+    rows.nth(1).locator("td").nth(2).click()
+    assert (
+        "position 1 and looks at position 2, which is later: −∞" in status.inner_text()
+    )
+    page.keyboard.press("ArrowDown")
+    assert "position 2 and looks at itself: 0" in status.inner_text()
+    page.keyboard.press("ArrowLeft")
+    assert "looks at position 1, which is earlier: 0" in status.inner_text()
+    assert page.url == address, "mdBook turned the page"
+
+
+def draws(seed, times):
+    """What sampling.js draws: mulberry32."""
+    mask = 0xFFFFFFFF
+    state = seed
+    for _ in range(times):
+        state = (state + 0x6D2B79F5) & mask
+        t = ((state ^ (state >> 15)) * (state | 1)) & mask
+        t ^= (t + ((t ^ (t >> 7)) * (t | 61) & mask)) & mask
+        yield (t ^ (t >> 14)) / 2**32
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        (0.7, 8, 1),
+        (1, 0, 1),
+        (0, 0, 1),
+        (1.5, 0, 0.9),
+        (0.4, 20, 0.5),
+        (2, 5, 0.05),
+        (1, 1, 1),
+    ],
+)
+def test_sampling_explorer(setting, explorer):
+    data = data_of("sampling")
+    page, app = explorer("sampling")
+    sliders = app.get_by_role("slider").all()
+    temperature, top_k, top_p = setting
+    for slider, value in zip(sliders, (temperature, top_k or 51, top_p), strict=True):
+        slide(slider, value)
+    seed = app.get_by_label("Seed")
+    seed.fill("7")
+    seed.press("Tab")
+    rows = app.locator("tbody tr")
+
+    for number, prompt in enumerate(data["prompts"]):
+        app.get_by_role("combobox").select_option(index=number)
+        logits = np.array(prompt["logits"])
+        order = np.argsort(-logits, kind="stable")
+        before = make.softmax(logits)
+        if temperature:
+            kept = keep_likely(logits[None], temperature, top_k, top_p)[0]
+            after = make.softmax(kept.astype(np.float64) / temperature)
+        else:
+            after = np.eye(len(logits))[logits.argmax()]
+        app.get_by_role("button", name="Draw 100").press("Enter")
+        ends = after[order].cumsum()
+        counts = np.bincount(
+            order[[int((ends <= u * ends[-1]).sum()) for u in draws(7, 100)]],
+            minlength=len(logits),
+        )
+        shown = [row.locator("th, td").all_inner_texts() for row in rows.all()]
+        for token, cells in zip(order[: make.BARS], shown, strict=False):
+            share = make.percent(make.per_mille(after[token]))
+            assert cells[0] == make.shown(data["tokens"][token])
+            assert cells[2] == make.percent(make.per_mille(before[token]))
+            assert cells[3] == (share if after[token] else "out")
+            assert int(cells[4]) == counts[token]
+        others = order[make.BARS :]
+        assert int(shown[-1][4]) == counts[others].sum()
+        app.get_by_role("button", name="Start over").click()
+        app.get_by_role("button", name="Draw", exact=True).click()
+        first = order[int((ends <= next(draws(7, 1)) * ends[-1]).sum())]
+        says = app.get_by_role("status").inner_text()
+        assert data["tokens"][first].strip() in says
+
+    sliders[0].focus()
+    page.keyboard.press("Home")
+    assert app.get_by_role("status").inner_text().startswith("Only “")
+
+
+def test_residual_explorer(explorer):
+    data = data_of("residual")
+    page, app = explorer("residual")
+    address = page.url
+    stop = app.get_by_role("slider")
+    tokens = app.get_by_role("radio")
+    rows = app.locator("tbody tr")
+
+    def assert_shows(sentence, stage, at):
+        places = sentence["stages"][stage]
+        marks = ["✓" if p.get("next", [0, 0])[1] == 1 else "→" for p in places]
+        assert app.locator(".tokens small").all_inner_texts() == [
+            f"{mark} {make.shown(place['top'][0])}"
+            for mark, place in zip(marks, places, strict=True)
+        ]
+        says = app.get_by_role("status").inner_text()
+        best, share = places[at]["top"][:2]
+        assert f"“{make.shown(best)}”" in says
+        assert f"({make.percent(share)})" in says
+        assert f"{marks.count('✓')} of {len(places) - 1} next tokens" in says
+        for row, each in zip(rows.all(), sentence["stages"], strict=True):
+            top = each[at]["top"]
+            pairs = zip(top[::2], top[1::2], strict=True)
+            expected = " ".join(f"{make.shown(t)} {make.percent(s)}" for t, s in pairs)
+            assert " ".join(row.locator("td").first.inner_text().split()) == " ".join(
+                expected.split()
+            )
+        assert rows.nth(stage).get_attribute("aria-current") == "true"
+
+    sentence = data["sentences"][0]
+    last = len(sentence["stages"]) - 1
+    at = make.residual_start(sentence)
+    assert_shows(sentence, last, at)
+    for stage in range(last + 1):
+        slide(stop, stage)
+        assert_shows(sentence, stage, at)
+    stop.focus()
+    page.keyboard.press("ArrowLeft")
+    assert_shows(sentence, last - 1, at)
+    tokens.nth(3).click()
+    assert_shows(sentence, last - 1, 3)
+    page.keyboard.press("ArrowLeft")
+    assert_shows(sentence, last - 1, 2)
+    page.keyboard.press("End")
+    assert_shows(sentence, last - 1, len(sentence["tokens"]) - 1)
+    assert page.url == address, "mdBook turned the page"
+    for number, sentence in enumerate(data["sentences"]):
+        app.get_by_role("combobox").select_option(index=number)
+        assert_shows(sentence, last - 1, make.residual_start(sentence))
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_explorer_answers_a_finger(name, explorer):
+    _, app = explorer(name, width=360, has_touch=True, is_mobile=True)
+    status = app.get_by_role("status")
+    before = status.inner_text()
+    target = {
+        "attention": app.get_by_role("radiogroup").first.get_by_role("radio").nth(1),
+        "mask": app.locator("tbody td").first,
+        "sampling": app.get_by_role("button", name="Draw", exact=True),
+        "residual": app.get_by_role("radio").nth(1),
+    }[name]
+    target.tap()
+    assert status.inner_text() != before
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_explorers_are_accessible_when_used(theme, visit, page_of):
+    """In the states with the strongest colours, and on a phone."""
+    visited = visit(width=360, color_scheme=theme)
+    for name in EXPLORERS:
+        page = visited.go(page_of(name))
+        app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
+        if name == "sampling":
+            app.get_by_role("button", name="Draw", exact=True).click()
+        elif name == "mask":
+            app.locator("tbody td").last.click()
+        else:
+            app.get_by_role("radio").first.click()
+        assert faults_of(page) == []
+        assert page.evaluate(OVERFLOWING) == []
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_focus_is_visible(name, visit, page_of):
+    page = visit().go(page_of(name))
+    app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
+    parts = app.locator("button, select, input, [tabindex]").all()
+    page.keyboard.press("Tab")  # from here on, focus is the keyboard's
+    for part in parts[:8]:
+        part.focus()
+        style = (
+            "e => getComputedStyle(e).outlineStyle + getComputedStyle(e).outlineWidth"
+        )
+        assert part.evaluate(style) == "solid3px"
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_without_javascript_the_picture_is_there(name, anywhere, visit, page_of):
+    page = visit(anywhere, width=360, java_script_enabled=False).go(page_of(name))
+    picture = page.locator(f'figure[data-explorer="{name}"] .explorer-static')
+    assert picture.is_visible()
+    assert picture.bounding_box()["height"] > 100
+    texts = picture.locator('svg[role="img"][aria-label], table caption')
+    assert texts.count() == 1
+    assert page.locator(".explorer-app").count() == 0
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_picture_stays_when_the_data_do_not_come(name, visit, page_of):
+    visited = visit()
+    visited.page.route("**/*.data.js", lambda route: route.abort())
+    page = visited.go(page_of(name))
+    assert page.locator(f'figure[data-explorer="{name}"] .explorer-static').is_visible()
+    assert page.locator(f'figure[data-explorer="{name}"] .explorer-app').count() == 0
+    visited.faults.clear()

@@ -1,0 +1,114 @@
+"""The numbers in the book are those that the solutions compute."""
+
+import importlib.util
+import re
+
+import numpy as np
+import pytest
+
+from course.steps import ROOT, STEPS
+
+MAKE = ROOT / "book" / "numbers" / "make.py"
+NUMBERS = ROOT / "book" / "src" / "numbers"
+WIDEST = 46  # Characters that fit on a phone.
+
+a_number = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w.])")
+
+
+@pytest.fixture(scope="module")
+def make():
+    spec = importlib.util.spec_from_file_location("make_numbers", MAKE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def made(make):
+    return make.make_numbers()
+
+
+def differences(committed, made):
+    """Compare text exactly, and numbers up to the last digit that is printed."""
+    skeletons = [
+        re.sub(r"\s+", " ", a_number.sub(" # ", text)) for text in (committed, made)
+    ]
+    if skeletons[0] != skeletons[1]:
+        return ["the text differs"]
+    found = []
+    for old, new in zip(
+        a_number.findall(committed), a_number.findall(made), strict=True
+    ):
+        digits = len(old.partition(".")[2])
+        tolerance = 1.001 * 10**-digits if digits else 0
+        if abs(float(old.replace(",", "")) - float(new.replace(",", ""))) > tolerance:
+            found.append(f"{old} is now {new}")
+    return found
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
+def test_numbers(step, made):
+    """The committed numbers are what the script makes."""
+    name = f"{step.module}.md"
+    committed = (NUMBERS / name).read_text()
+    assert not differences(committed, made[name]), f"python {MAKE.relative_to(ROOT)}"
+
+
+def test_reports(make):
+    """The reports in the chapters are what `course check` prints."""
+    reports = make.make_reports()
+    assert len(reports) == len(STEPS)
+    for name, report in reports.items():
+        assert (NUMBERS / name).read_text() == report, "python book/numbers/make.py"
+
+
+def test_nothing_else(made):
+    """The script makes every file in the folder, and each chapter uses its own."""
+    expected = {*made, *(f"report_{step.number:02d}.md" for step in STEPS)}
+    assert {path.name for path in NUMBERS.iterdir()} == expected
+    for step in STEPS:
+        chapter = (NUMBERS.parent / f"{step.module}.md").read_text()
+        parts = set(re.findall(r"<!-- ANCHOR: (\w+) -->", made[f"{step.module}.md"]))
+        used = re.findall(rf"{{{{#include numbers/{step.module}\.md:(\w+)}}}}", chapter)
+        assert sorted(used) == sorted(parts)
+        assert f"{{{{#include numbers/report_{step.number:02d}.md}}}}" in chapter
+
+
+def test_narrow(made):
+    """Every block fits on a phone."""
+    for name, content in made.items():
+        for block in re.findall(r"```text\n(.*?)```", content, re.DOTALL):
+            assert max(map(len, block.splitlines())) <= WIDEST, name
+
+
+def test_differences():
+    """The comparison notices what it should."""
+    line = "cat 0.37 -1.20 1,904 [1, 4]"
+    assert differences(line, line) == []
+    assert differences(line, "cat 0.38  -1.21 1,904 [1, 4]") == []
+    assert differences("x 0.00", "x  -0.01") == []
+    assert differences(line, line.replace("0.37", "0.39"))
+    assert differences(line, line.replace("1,904", "1,905"))
+    assert differences(line, line.replace("cat", "dog"))
+
+
+def test_example_is_gpt2(make):
+    """Hugging Face's GPT-2 computes the same from the same weights."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    weights = {
+        name: torch.from_numpy(
+            np.ascontiguousarray(value.T)
+            if name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight"))
+            else value
+        )
+        for name, value in make.make_weights().items()
+    }
+    model = GPT2LMHeadModel(GPT2Config(**make.SIZES)).eval()
+    model.load_state_dict(weights)
+    ids = make.token_ids(make.PROMPT)
+    with torch.no_grad():
+        logits = model(torch.from_numpy(ids.to_numpy().copy())).logits
+    ours = make.make_model()(ids).to_numpy()
+    assert np.allclose(ours, logits.numpy(), atol=1e-5)
