@@ -50,6 +50,7 @@ class GPT2PositionEmbeddings(Module[[Tensor], Tensor]):
             sequence in the batch.
         """
         # TODO: Make the positions: 0, 1, 2, ... up to the length of the input
+        # Hint: _, seq_length = input_ids.shape
         # Hint: Tensor.arange(seq_length, dtype=..., device=...), both as in input_ids
         positions = None
 

@@ -61,6 +61,7 @@ class GPT2MultiHeadAttention(Module[[Tensor], Tensor]):
             Shape [batch, n_head, seq_length, head_dim].
         """
         # TODO: Cut the width into n_head pieces of head_dim, then put the heads first
+        # Hint: batch, seq_length, _ = x.shape
         # Hint: x.reshape([batch, seq_length, n_head, head_dim]), then x.transpose(1, 2)
         return None
 
@@ -74,6 +75,7 @@ class GPT2MultiHeadAttention(Module[[Tensor], Tensor]):
             Shape [batch, seq_length, n_embd].
         """
         # TODO: Undo split_heads: heads back beside each other, then one width
+        # Hint: batch, _, seq_length, _ = x.shape
         # Hint: x.transpose(1, 2), then reshape to [batch, seq_length, n_embd]
         return None
 

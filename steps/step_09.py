@@ -36,7 +36,7 @@ class GPT2Block(Module[[Tensor], Tensor]):
         super().__init__()
 
         # TODO: Take the width inside from config: n_inner, or 4 * n_embd if it is None
-        # Hint: a if condition else b
+        # Hint: ... if config.n_inner is not None else ...
         inner_dim = None
 
         # TODO: Create the layer norm before attention

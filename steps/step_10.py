@@ -62,6 +62,7 @@ class MaxGPT2Model(Module[[Tensor], Tensor]):
             Hidden states, shape [batch, seq_length, n_embd].
         """
         # TODO: Make the positions: 0, 1, 2, ... up to the length of the input
+        # Hint: _, seq_length = input_ids.shape
         # Hint: Tensor.arange(seq_length, dtype=..., device=...), both as in input_ids
         positions = None
 
