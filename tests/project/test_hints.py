@@ -1,0 +1,63 @@
+"""Hints and reset: help that follows what the reader has done."""
+
+import pytest
+from course.skeleton import make_skeleton, read_tasks
+from course.steps import get_step
+
+
+@pytest.fixture
+def steps(tmp_path):
+    """A folder of steps of one's own, with the skeleton of step 03."""
+    step = get_step(3)
+    path = tmp_path / f"{step.module}.py"
+    path.write_text(make_skeleton(step))
+    return path
+
+
+def test_hint_is_about_the_next_todo(course, steps):
+    """Done TODOs are passed over; without open ones, all hints are shown."""
+    folder = {"COURSE_STEPS_DIR": str(steps.parent)}
+    todos = read_tasks(get_step(3)).todos
+    for done, todo in enumerate(todos):
+        shown = course("hint", 3, **folder).out
+        assert todo.look in " ".join(shown.split()), done
+        fill_in(steps, todo)
+    shown = course("hint", 3, **folder).out
+    assert "no open TODO" in shown
+    assert all(todo.todo in " ".join(shown.split()) for todo in todos)
+
+
+def fill_in(path, todo):
+    """Put a todo's answer in the place of its stub, or below it if it has none."""
+    lines = path.read_text().splitlines()
+    place = next(i for i, line in enumerate(lines) if f"# TODO: {todo.todo}" in line)
+    place += 1 + len(todo.hint.splitlines())
+    length = len(todo.stub.splitlines())
+    indent = " " * (len(lines[place]) - len(lines[place].lstrip())) if length else ""
+    lines[place : place + length] = [indent + line for line in todo.answer.splitlines()]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_reset_keeps_a_copy(course, steps):
+    """The skeleton comes back, and the reader's version stays beside it."""
+    steps.write_text("my own work\n")
+    ran = course("reset", 3, COURSE_STEPS_DIR=str(steps.parent))
+    assert ran.status == 0
+    assert steps.read_text() == make_skeleton(get_step(3))
+    assert steps.with_suffix(".py.bak").read_text() == "my own work\n"
+
+
+def test_reset_of_a_missing_file(course, steps):
+    """A file that was deleted comes back too."""
+    steps.unlink()
+    assert course("reset", 3, COURSE_STEPS_DIR=str(steps.parent)).status == 0
+    assert steps.read_text() == make_skeleton(get_step(3))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe"])
+def test_hint_for_an_unreadable_file(course, steps, content):
+    """A broken file is named, with the way out."""
+    steps.write_bytes(content)
+    ran = course("hint", 3, COURSE_STEPS_DIR=str(steps.parent))
+    assert ran.status == 1
+    assert "course reset 3" in " ".join(ran.err.split())
