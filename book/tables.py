@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 import textwrap
@@ -39,17 +40,14 @@ PURPOSE = {
 def parameters() -> str:
     """Every parameter of GPT-2 small, blocks only once, and the sum of all."""
     layers = SIZES["n_layer"]
-    rows = [
-        "| Parameter | What it is | Step | Shape in MAX | Parameters |",
-        "|---|---|:-:|---|---:|",
-    ]
+    rows = ["| Parameter | Numbers | Shape in MAX | What it is |", "|---|---:|---|---|"]
     total = in_a_block = 0
     for name, shape in expected_shapes(SIZES).items():
         short = name.removeprefix("transformer.")
         count = math.prod(shape)
         if short == "ln_f.weight":
-            rows.append(f"| | **one block** | | | **{in_a_block:,}** |")
-            rows.append(f"| | **{layers} blocks** | | | **{layers * in_a_block:,}** |")
+            rows.append(f"| **one block** | **{in_a_block:,}** | | |")
+            rows.append(f"| **{layers} blocks** | **{layers * in_a_block:,}** | | |")
         if short == "lm_head.weight":
             count = 0
         total += count
@@ -58,15 +56,24 @@ def parameters() -> str:
             if index != "0":
                 continue
             in_a_block += count
-        purpose, step = PURPOSE[short]
         shown = f"h.*.{short}" if ".h." in name else short
-        star = " \\*" if name.endswith(TRANSPOSED) else ""
+        star = "\N{NO-BREAK SPACE}\\*" if name.endswith(TRANSPOSED) else ""
         rows.append(
-            f"| `{shown}` | {purpose} | [{step:02d}](step_{step:02d}.md) "
-            f"| `{list(shape)}`{star} | {count:,} |"
+            f"| `{shown}` | {count:,} | {code(list(shape))}{star} "
+            f"| {chapter(*PURPOSE[short])} |"
         )
-    rows.append(f"| | **all** | | | **{total:,}** |")
+    rows.append(f"| **all** | **{total:,}** | | |")
     return "\n".join([*rows, ""])
+
+
+def code(shape: object) -> str:
+    """A shape as code that is not broken into lines."""
+    return "`" + str(shape).replace(" ", "\N{NO-BREAK SPACE}") + "`"
+
+
+def chapter(text: str, step: int) -> str:
+    """A link to the chapter where something is made."""
+    return f"[{text}](step_{step:02d}.md)"
 
 
 def activations() -> str:
@@ -75,7 +82,7 @@ def activations() -> str:
     vocab, inner = SIZES["vocab_size"], 4 * SIZES["n_embd"]
     stream, heads = f"[B, T, {width}]", f"[B, {head}, T, {width // head}]"
     ways = [
-        ("`input_ids`", 12, "[B, T]", "int64"),
+        ("token IDs", 12, "[B, T]", "int64"),
         ("token embeddings, out of `wte`", 5, stream, ""),
         ("position embeddings, out of `wpe`", 6, f"[T, {width}]", ""),
         ("hidden states: their sum", 10, stream, ""),
@@ -96,10 +103,9 @@ def activations() -> str:
         ("logits, out of `lm_head`", 11, f"[B, T, {vocab}]", ""),
         ("next token", 12, "[B, 1]", "int64"),
     ]
-    rows = ["| Tensor | Step | Shape | dtype |", "|---|:-:|---|---|"]
+    rows = ["| Tensor | Shape | dtype |", "|---|---|---|"]
     rows += [
-        f"| {what} | [{step:02d}](step_{step:02d}.md) | `{shape}` "
-        f"| {dtype or 'float32'} |"
+        f"| {chapter(what, step)} | {code(shape)} | {dtype or 'float32'} |"
         for what, step, shape, dtype in ways
     ]
     return "\n".join([*rows, ""])
@@ -126,9 +132,27 @@ def mistakes() -> str:
         text=True,
         check=False,
     )
-    if ran.returncode or "|" not in ran.stdout:
-        return "(The list of mistakes is not there yet.)\n"
-    return ran.stdout
+    if ran.returncode:
+        raise SystemExit(ran.stderr)
+    return folded(ran.stdout)
+
+
+def folded(markdown: str) -> str:
+    """Make of each section a list that can be folded: there are hundreds of entries."""
+    parts = []
+    for section in re.split(r"^## ", markdown, flags=re.M)[1:]:
+        title, *entries = re.split(r"^### ", section, flags=re.M)
+        place = title.strip().partition(":")[0].lower().replace(" ", "-")
+        parts.append(f'<details id="{place}">')
+        parts += [f"<summary>{title.strip()} ({len(entries)})</summary>", ""]
+        for entry in entries:
+            heading, what, look = (part.strip() for part in entry.split("\n\n")[:3])
+            name, _, anchor = heading.rstrip("}").partition(" {#")
+            parts.append(f'- <a id="{anchor}"></a>**{name}.** {what} {look}')
+        parts += ["", "</details>", ""]
+    text = "\n".join(parts)
+    assert text.count('<a id="') == markdown.count("{#")
+    return text
 
 
 def list_of_steps() -> str:

@@ -73,14 +73,14 @@ PROMPTS = [
     "Clara was a brave goat who lived in a hut at the foot of the mountain. One",
     "Once upon a time",
 ]
-LONGEST_SEQUENCE = 6
-MOST_PAST_TOKENS = 6
+LONGEST_SEQUENCE = 5  # more columns do not fit on a phone
+MOST_PAST_TOKENS = 5
 PREDICTIONS = 5  # of the residual explorer, for each layer and position
 BARS = 12  # of the sampling explorer; sampling.js has the same
 
 # What the pictures without JavaScript show.
 STATIC_MASK = (4, 3)
-STATIC_SAMPLING = {"temperature": 0.7, "top_k": 8, "top_p": 1}  # sampling.js too
+STATIC_SAMPLING = (0.7, 8, 1.0)  # temperature, top-k, top-p; sampling.js too
 
 
 class Demo:
@@ -93,6 +93,7 @@ class Demo:
         ).eval()
 
     def encode(self, text: str) -> list[int]:
+        """The token ids of a text."""
         ids: list[int] = self.tokenizer.encode(text).ids
         return ids
 
@@ -211,7 +212,8 @@ def mask_data(demo: Demo) -> Data:
             counts = (rows == 0).sum(axis=1).tolist()
             # Zeros first, then nothing but minus infinity: the counts say it all.
             for row, count in zip(rows, counts, strict=True):
-                assert (row[:count] == 0).all() and (row[count:] == -np.inf).all()
+                assert (row[:count] == 0).all()
+                assert (row[count:] == -np.inf).all()
             assert rows.shape == (length, past + length)
             zeros[f"{length},{past}"] = counts
     return {
@@ -311,9 +313,10 @@ def attention_picture(data: Data) -> str:
             f"{escape(word)}</text>"
         )
         for j, weight in enumerate(weights[i]):
+            opacity = 0.04 + 0.96 * weight / 1000
             lines.append(
                 f'<rect x="{left + cell * j}" y="{y}" width="{cell - 1}" '
-                f'height="{cell - 1}" fill-opacity="{0.04 + 0.96 * weight / 1000:.2f}"/>'
+                f'height="{cell - 1}" fill-opacity="{opacity:.2f}"/>'
             )
     x, y = left + cell * best["to"], top + cell * best["from"]
     lines.append(
@@ -329,9 +332,10 @@ def attention_picture(data: Data) -> str:
         f"“{words[best['to']]}”."
     )
     return (
-        f'<svg class="explorer-picture" viewBox="0 0 {left + size + 2} {top + size + 2}" '
-        f'role="img" aria-label="{escape(says)}">\n' + "\n".join(lines) + "\n</svg>\n"
-        f'<p>Each row is a token that looks, each column one that it looks at: the '
+        f'<svg class="explorer-picture" role="img" '
+        f'viewBox="0 0 {left + size + 2} {top + size + 2}" '
+        f'aria-label="{escape(says)}">\n' + "\n".join(lines) + "\n</svg>\n"
+        f"<p>Each row is a token that looks, each column one that it looks at: the "
         f"darker, the more. In layer {best['layer'] + 1}, head {best['head'] + 1}, "
         f"“{escape(words[best['from']])}” gives {escape(share)} of its attention to "
         f"“{escape(words[best['to']])}”.</p>"
@@ -356,7 +360,7 @@ def mask_picture(data: Data) -> str:
         '<table class="mask-grid">\n'
         f"<caption><code>causal_mask({length}, {past})</code>, shape "
         f"[{length}, {past + length}]</caption>\n"
-        f'<thead><tr><td></td>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n'
+        f"<thead><tr><td></td>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n"
         "<p>Each row is a new token that looks, each column a position that it looks "
         "at.</p>"
     )
@@ -366,26 +370,25 @@ def sampling_picture(data: Data) -> str:
     """Probabilities before and after the settings, as bars in a table."""
     prompt = data["prompts"][0]
     logits = np.array(prompt["logits"])
-    kept = keep_likely(logits[None].astype(np.float32), **STATIC_SAMPLING)[0]
+    kept = keep_likely(logits[None].astype(np.float32), *STATIC_SAMPLING)[0]
     before = softmax(logits)
-    after = softmax(kept.astype(np.float64) / STATIC_SAMPLING["temperature"])
+    after = softmax(kept.astype(np.float64) / STATIC_SAMPLING[0])
     order = np.argsort(-logits, kind="stable")[:BARS]
-    widest = max(before.max(), after.max())
+    widest = max(before.max(), after.max()) / 100
     rows = "\n".join(
         f'<tr class="{"in" if after[i] else "out"}"><th scope="row">'
         f"{escape(shown(data['tokens'][i]))}</th>"
-        f'<td class="bars"><i class="before" style="width:{100 * before[i] / widest:.1f}%">'
-        f'</i><i class="after" style="width:{100 * after[i] / widest:.1f}%"></i></td>'
+        f'<td class="bars"><i class="before" style="width:{before[i] / widest:.1f}%">'
+        f'</i><i class="after" style="width:{after[i] / widest:.1f}%"></i></td>'
         f"<td>{escape(percent(per_mille(before[i])))}</td>"
         f"<td>{escape(percent(per_mille(after[i]))) if after[i] else 'out'}</td></tr>"
         for i in order
     )
-    setting = STATIC_SAMPLING
     return (
         '<table class="sampling-bars">\n<caption>The likeliest next tokens after “'
         f"{escape(prompt['text'])}”: before, and with temperature "
-        f"{setting['temperature']} and top-k "
-        f"{setting['top_k']}.</caption>\n"
+        f"{STATIC_SAMPLING[0]} and top-k "
+        f"{STATIC_SAMPLING[1]}.</caption>\n"
         '<thead><tr><th scope="col">token</th><td></td><th scope="col">before</th>'
         f'<th scope="col">after</th></tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>'
     )
@@ -399,8 +402,8 @@ def residual_picture(data: Data) -> str:
     rows = "\n".join(
         f'<tr><th scope="row">{"layer " + str(k) if k else "embeddings"}</th><td>'
         + " ".join(
-            f"<span>{escape(shown(top[i]))} <small>{escape(percent(top[i + 1]))}</small>"
-            "</span>"
+            f"<span>{escape(shown(top[i]))} "
+            f"<small>{escape(percent(top[i + 1]))}</small></span>"
             for i in (0, 2, 4)
         )
         + "</td></tr>"
@@ -438,14 +441,14 @@ def softmax(logits: Array) -> Array:
 
 
 CAPTIONS = {
-    "attention": "Where the demo model looks. Layers and heads count from 1 here. A token "
-    "written “-ved” goes on with the word before it.",
-    "mask": "The mask of step 2, for every number of new and past tokens.",
+    "attention": "Where the demo model looks. Layers and heads count from 1 here. A "
+    "token written <span>“-ved”</span> goes on with the word before it.",
+    "mask": "Computed by the solution of step 2.",
     "sampling": "Drawing the next token from the demo model’s probabilities. A token "
-    "written “-ip” goes on with the word before it.",
+    "written <span>“-ip”</span> goes on with the word before it.",
     "residual": "The final norm and the head, applied to the residual stream as it is "
-    "after each layer of the demo model. A token written “-ip” goes on with the word "
-    "before it.",
+    "after each layer of the demo model. A token written <span>“-ip”</span> goes on "
+    "with the word before it.",
 }
 
 EXPLORERS: dict[str, tuple[Callable[[Demo], Data], Callable[[Data], str]]] = {

@@ -71,6 +71,9 @@ def here(step: int) -> Drawing:
     drawing.text(339, 17, f"you are here: {label}", "end small on")
 
     top, middle = 38, 51  # of the row of the whole model
+    upper, line = 120, 162  # of the block, seen from near
+    drawing.path([(150, 64), (1, upper)], "grid dash")
+    drawing.path([(196, 64), (339, upper)], "grid dash")
     drawing.box(1, top, 40, 26, "text", style("text", "plain"))
     drawing.box(60, top, 42, 26, "wte", style("wte"))
     drawing.box(60, top + 36, 42, 26, "wpe", style("wpe"))
@@ -92,9 +95,6 @@ def here(step: int) -> Drawing:
     if "loop" in parts:
         drawing.arrow([(299, 100), (299, 110), (21, 110), (21, 64)], "on")
 
-    upper, line = 120, 162  # of the block, seen from near
-    drawing.path([(150, 64), (1, upper)], "grid dash")
-    drawing.path([(196, 64), (339, upper)], "grid dash")
     drawing.rect(1, upper, 338, 93, "frame on" if "block" in parts else "frame")
     drawing.text(331, upper + 84, "inside one block", "end small dim")
     drawing.arrow([(8, line), (32, line)])
@@ -546,9 +546,9 @@ def model() -> Drawing:
 
     drawing.text(339, 13, "parameters", "end small strong")
     drawing.text(centre, 13, "token IDs", "mid")
-    drawing.arrow([(centre, 18), (centre, 30), (50, 30), (50, 46)])
-    drawing.arrow([(centre, 18), (centre, 30), (150, 30), (150, 46)])
-    drawing.text(centre + 9, 26, "[B, T]", "mono small dim")
+    drawing.arrow([(centre, 18), (centre, 33), (50, 33), (50, 46)])
+    drawing.arrow([(centre, 18), (centre, 33), (150, 33), (150, 46)])
+    drawing.text(centre + 9, 28, "[B, T]", "mono small dim")
     drawing.box(6, 46, 88, 40, "wte", "violet")
     drawing.box(106, 46, 88, 40, "wpe", "violet")
     parameters(61, f"{count('transformer.wte'):,}")

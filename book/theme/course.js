@@ -28,7 +28,7 @@
     function stepLinks() {
         return [...document.querySelectorAll("#mdbook-sidebar .chapter a")]
             .map((link) => [stepOf(new URL(link.href).pathname), link])
-            .filter(([step]) => step > 0);
+            .filter(([step, link]) => step > 0 && !new URL(link.href).hash);
     }
 
     /** Show in the sidebar what is done. */
@@ -109,6 +109,31 @@
         });
     }
 
+    /** Copying a command leaves out its prompt; what a program prints is not copied. */
+    function mendCopying() {
+        for (const sign of document.querySelectorAll("code.language-console .hljs-meta")) {
+            if (sign.textContent.trim() === "$") {
+                sign.classList.add("prompt");
+                sign.textContent = "";
+                if (sign.nextSibling) {
+                    const rest = sign.nextSibling.textContent;
+                    sign.nextSibling.textContent = rest.replace(/^ /, "");
+                }
+            }
+        }
+        for (const buttons of document.querySelectorAll("pre > .buttons")) {
+            const code = buttons.parentElement.querySelector("code");
+            const lines = code.textContent.trim().split("\n").length;
+            const commands = code.querySelectorAll(".prompt").length;
+            if (commands === lines) {
+                code.classList.add("commands");
+            } else if (commands || code.classList.contains("language-text")) {
+                buttons.remove();
+            }
+        }
+    }
+
+    mendCopying();
     showProgress();
     addTick();
     sidebarKeys();

@@ -51,8 +51,8 @@ explorers.define("attention", (app, data) => {
             grid,
         ),
     );
-    arrows(grid, () => maps, () => state.head * layers + state.layer, layers, chooseHead);
-    arrows(line, () => tokens, () => state.at, 1, chooseToken);
+    arrows(grid, () => maps, () => state.head * layers + state.layer, () => layers, chooseHead);
+    arrows(line, () => tokens, () => state.at, () => 1, chooseToken);
     chooseSentence(0);
 
     function weights() {
@@ -73,7 +73,8 @@ explorers.define("attention", (app, data) => {
         ));
         line.replaceChildren(...tokens);
         const { from, to } = sentence.try;
-        show.textContent = `Where does “${words[from]}” find “${words[to]}”?`;
+        const earlier = words[from] === words[to] ? "the earlier " : "";
+        show.textContent = `Where does “${words[from]}” find ${earlier}“${words[to]}”?`;
         maps.forEach((map, i) => paint(
             map.firstChild, sentence.weights[i % layers][Math.floor(i / layers)],
         ));

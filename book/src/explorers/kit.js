@@ -85,13 +85,14 @@
 
     /**
      * Make the items of a group answer to the arrow keys, Home and End. Only the chosen
-     * one is in the tab order. `choose` gets the index of the item to choose.
+     * one is in the tab order. `columns` says how many items make a row; `choose` gets
+     * the index of the item to choose.
      */
     function arrows(group, items, chosen, columns, choose) {
-        const steps = {
-            ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns,
-        };
         group.addEventListener("keydown", (event) => {
+            const steps = {
+                ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns(), ArrowDown: columns(),
+            };
             if (event.ctrlKey || event.altKey || event.metaKey) {
                 return;
             }

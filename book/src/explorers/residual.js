@@ -39,7 +39,7 @@ explorers.define("residual", (app, data) => {
         el("div", { class: "explorer-sliders" }, stop.root),
         line, says, table,
     );
-    arrows(line, () => tokens, () => state.at, 1, chooseToken);
+    arrows(line, () => tokens, () => state.at, () => 1, chooseToken);
     chooseSentence(0);
 
     function stageName(k) {
