@@ -55,6 +55,14 @@ test: .venv/installed ## Test the whole project
 	@$(COURSE) warm
 	@.venv/bin/python -m pytest --solutions $(ARGS)
 
+remake: .venv/installed ## Make again what is made: skeletons, and much of the book
+	@.venv/bin/python -m course.skeleton
+	@.venv/bin/python -m book.pictures
+	@.venv/bin/python -m book.tables
+	@.venv/bin/python -m book.reports
+	@.venv/bin/python book/numbers/make.py
+	@.venv/bin/python book/explorers/make.py
+
 lint: .venv/installed ## Check style and types
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .

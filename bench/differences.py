@@ -12,9 +12,10 @@ import os
 import re
 from pathlib import Path
 
-import course  # noqa: F401  sets up MAX's eager mode
 import numpy as np
 import pytest
+
+import course  # noqa: F401  sets up MAX's eager mode
 from course.check import compare
 from course.steps import ROOT, STEPS
 
@@ -30,7 +31,9 @@ def record(actual, expected, device):
     known = largest.setdefault(step, {"difference": 0.0, "largest_number": 0.0})
     difference = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
     known["difference"] = max(known["difference"], float(difference.max()))
-    known["largest_number"] = max(known["largest_number"], float(np.abs(expected).max()))
+    known["largest_number"] = max(
+        known["largest_number"], float(np.abs(expected).max())
+    )
     return judge(actual, expected, device)
 
 
