@@ -12,7 +12,7 @@ ARGS ?=
 
 STEPS := s01 s02 s03 s04 s05 s06 s07 s08 s09 s10 s11 s12
 
-.PHONY: help setup generate test watch check-all warm bench book build-book lint fmt $(STEPS)
+.PHONY: help setup generate test watch check-all warm bench book build-book remake lint fmt $(STEPS)
 
 help: ## Show this list
 	@echo "make s01 … s12      check a step"

@@ -16,6 +16,7 @@ from course.check.tools import (
     known,
     reference,
     tensor,
+    to_array,
 )
 
 
@@ -42,7 +43,10 @@ each_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 @reference(CASES)
 def hugging_face(case):
-    """Attention weights: the softmax of random scores under Hugging Face's mask."""
+    """Attention weights: the softmax of random scores under Hugging Face's mask.
+
+    Scores and mask are the inputs.
+    """
     import torch
     from transformers.masking_utils import eager_mask
 
@@ -55,7 +59,8 @@ def hugging_face(case):
         q_offset=case.num_tokens,
     )[0, 0]
     return Expected(
-        inputs=(scores.numpy(),), output=torch.softmax(scores + mask, dim=-1).numpy()
+        inputs=(scores.numpy(), mask.numpy()),
+        output=torch.softmax(scores + mask, dim=-1).numpy(),
     )
 
 
@@ -65,13 +70,14 @@ def make_mask(step, case, device, dtype=DType.float32):
     )
 
 
-def attention_weights(step, case, device):
-    """The softmax of the scores under the reader's mask; the mask if it cannot fit."""
-    expected = hugging_face(case)
-    mask = make_mask(step, case, device)
-    if list(mask.shape) != list(expected.output.shape):
-        return mask
-    return F.softmax(tensor(expected.inputs[0], device) + mask)
+def without_extremes(mask):
+    """A mask in which every large negative number is minus infinity."""
+    return np.where(mask < -1000, -np.inf, mask)
+
+
+def expected_mask(case):
+    """Hugging Face's mask itself."""
+    return Expected(output=without_extremes(hugging_face(case).inputs[1]))
 
 
 def attempt(step, device):
@@ -79,8 +85,8 @@ def attempt(step, device):
         2,
         step,
         device,
-        {case: hugging_face(case) for case in CASES},
-        output=lambda case: attention_weights(step, case, device),
+        {case: expected_mask(case) for case in CASES},
+        output=lambda c: without_extremes(to_array(make_mask(step, c, device))),
     )
 
 
@@ -96,7 +102,8 @@ def test_shape(step, case, device):
 def test_same_weights(step, case, device):
     """same attention weights as under Hugging Face's mask"""
     with explained(attempt(step, device)):
-        weights = attention_weights(step, case, device)
+        scores = tensor(hugging_face(case).inputs[0], device)
+        weights = F.softmax(scores + make_mask(step, case, device))
         assert_same(weights, hugging_face(case), device, "softmax(scores + mask)")
 
 

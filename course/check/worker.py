@@ -98,12 +98,15 @@ def watch_main_thread(events: Events, time_limit: float) -> None:
         frame = sys._current_frames().get(main)
         what = _what(frame)
         current = os.environ.get("PYTEST_CURRENT_TEST")
-        same = what == "run" and current == last_check
+        same = what == "run" and current is not None and current == last_check
         running = running + HEARTBEAT if same else 0.0
         last_check = current
-        events.send("doing", what=what)
-        if running >= time_limit:
-            events.send("stuck", frames=_lines(frame))
+        try:
+            events.send("doing", what=what)
+            if running >= time_limit:
+                events.send("stuck", frames=_lines(frame))
+                os._exit(STUCK)
+        except BrokenPipeError:  # Nobody listens any more.
             os._exit(STUCK)
 
 

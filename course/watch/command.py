@@ -26,6 +26,7 @@ from course.watch.terminal import Terminal
 from course.watch.views import Plain, Screen, View, progress, status
 
 TICK = 0.03  # Seconds between two looks at the files.
+LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 1.0  # Seconds that a check of what was saved over may go on.
 
 
@@ -43,8 +44,8 @@ def watch(start: Step | None, device: str, plain: bool) -> None:
     assert_device_name(device)
     if device == "gpu":
         find_device(device)
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGHUP, _leave)
+    for signum in LEAVING:
+        signal.signal(signum, _leave)
     console = Console(highlight=False)
     in_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     session = Session(STEPS, start)
@@ -61,7 +62,9 @@ def watch(start: Step | None, device: str, plain: bool) -> None:
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:
-    """End the program, through every `finally`."""
+    """End the program, through every `finally`, which no other signal may disturb."""
+    for other in LEAVING:
+        signal.signal(other, signal.SIG_IGN)
     raise SystemExit(128 + signum)
 
 

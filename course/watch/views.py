@@ -127,7 +127,8 @@ def status(session: Session, job: Job | None) -> Text:
 def _waiting_for(session: Session, job: Job | None) -> str:
     """What the reader waits for, if it takes long."""
     since = session.waits_since()
-    if job is None or (since is None and (job.rehearse or job.step != session.current)):
+    is_awaited = job and job.step == session.current and not job.rehearse
+    if job is None or (since is None and (job.answered or not is_awaited)):
         return ""
     waited = time.monotonic() - (since or job.began)
     return f"{DOING[job.doing]}, {waited:.0f} s" if waited > PATIENCE else ""

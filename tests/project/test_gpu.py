@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from course.steps import STEPS
 
 pytestmark = pytest.mark.gpu

@@ -1,6 +1,7 @@
 """Hints and reset: help that follows what the reader has done."""
 
 import pytest
+
 from course.skeleton import make_skeleton, read_tasks
 from course.steps import get_step
 

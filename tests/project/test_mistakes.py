@@ -32,7 +32,7 @@ def module_check(number):
     for value in vars(module).values():
         if inspect.isclass(value) and getattr(value, "number", 0) == number:
             return module, value.hugging_face
-    return module, module.hugging_face
+    return module, getattr(module, "expected_mask", module.hugging_face)
 
 
 def cases_of(number):
@@ -78,7 +78,7 @@ def answers_of(number, cases, options):
         try:
             with np.errstate(all="ignore"):
                 actual = compute(case, expected, **options)
-        except IndexError:
+        except (IndexError, ValueError):
             actual = None
         answers.append(Answer(case, expected, actual))
     return answers

@@ -44,11 +44,12 @@ class Reader:
         command = " ".join([command, *arguments])
         environment = {
             "COURSE_STEPS_DIR": str(self.steps),
-            "COURSE_TIME_LIMIT": "2",
+            "COURSE_TIME_LIMIT": "4",
             "TERM": "xterm",
             **environment,
         }
         kept = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}}
+        self.text = ""
         self.terminal = pexpect.spawn(
             "bash",
             ["--norc", "-ic", f"stty -g; {command}; echo status=$?; stty -g"],
@@ -82,7 +83,7 @@ class Reader:
         frame = self.text.rpartition(CLEAR)[2].replace("\r", "")
         return re.sub(r"\x1b\[[0-9;]*m|\x1b\(B", "", frame)
 
-    def see(self, *patterns, within=30.0):
+    def see(self, *patterns, within=60.0):
         """Wait until the screen shows all of these."""
         end = time.monotonic() + within
         while True:
@@ -179,7 +180,8 @@ def test_the_hint_goes_when_its_todo_is_done(at_step_3):
     reader.see("checked in", "press h again")
     lines[first] = "from max.experimental import functional as F"
     reader.save(3, "\n".join(lines))
-    assert "Press h again" not in reader.see(r"checked in", f"line {first + 3} |not")
+    screen = reader.see(r"not done yet:\s+line \d+ (?!Import functional)")
+    assert "Press h again" not in screen
 
 
 def test_another_step_is_saved(at_step_3):
@@ -195,7 +197,7 @@ def test_another_step_is_saved(at_step_3):
 def test_endless_loop(at_step_3):
     """It is stopped and explained; the next save is checked as ever."""
     at_step_3.save(3, "while True: pass\n" + solution(3))
-    at_step_3.see("still running after 2 seconds", "1 │ while True: pass")
+    at_step_3.see("still running after 4 seconds", "1 │ while True: pass")
     at_step_3.save(3, solution(3))
     at_step_3.see(RIGHT, NEXT)
 
@@ -207,7 +209,7 @@ def test_endless_loop_is_given_up_for_the_next_save(at_step_3):
     at_step_3.save(3, "while True: pass\n" + solution(3))
     at_step_3.see("running your code")
     at_step_3.save(3, solution(3))
-    at_step_3.see(RIGHT, NEXT, within=30)
+    at_step_3.see(RIGHT, NEXT)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +217,7 @@ def test_endless_loop_is_given_up_for_the_next_save(at_step_3):
     [
         ("import os; os._exit(0)\n", r"os\._exit"),
         ("import ctypes; ctypes.string_at(0)\n", "SIGSEGV"),
-        ("import os; os.kill(os.getpid(), 9)\n", "memory ran out"),
+        ("import os; os.kill(os.getpid(), 9)\n", "killed"),
     ],
 )
 def test_crash(at_step_3, crash, expected):
@@ -235,7 +237,7 @@ functional.layer_norm = sys.modules["solution_01"] = None
 threading.Thread(target=time.sleep, args=(60,)).start()
 """
     at_step_3.save(3, solution(3) + spoil)
-    at_step_3.see("✗ output shape|✗ same numbers")
+    at_step_3.see("Error")
     at_step_3.save(3, solution(3))
     at_step_3.see(RIGHT, NEXT)
 
@@ -281,20 +283,18 @@ def test_half_written(at_step_3):
     at_step_3.see(RIGHT, NEXT)
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.01, 0.1, 0.2])
-def test_two_saves_in_a_row(at_step_3, pause):
+def test_two_saves_in_a_row(at_step_3):
     """The last save is what counts, whenever the one before it came."""
-    for _ in range(2):
-        at_step_3.save(3, solution(3) + "\nx = undefined\n")
-        time.sleep(pause)
-        at_step_3.save(3, WRONG)
-        screen = at_step_3.screen(wait=1.5)
-        assert "✗ same numbers" in screen
-        assert "undefined" not in screen
-        at_step_3.save(3, WRONG + "\n")
-        time.sleep(pause)
-        at_step_3.save(3, solution(3) + "\nx = undefined\n")
-        assert "NameError" in at_step_3.screen(wait=1.5)
+    for pause in (0.0, 0.05, 0.2):
+        for last, other, expected in (
+            (WRONG, solution(3) + "\nx = undefined\n", "✗ same numbers"),
+            (solution(3) + "\nx = undefined\n", WRONG, "✗ .*NameError"),
+        ):
+            at_step_3.save(3, other)
+            time.sleep(pause)
+            at_step_3.save(3, last)
+            at_step_3.see(expected, "watching")
+            assert re.search(expected, at_step_3.screen(wait=0.5), re.DOTALL)
 
 
 def test_a_narrow_terminal_and_no_colour(at_step_3):
@@ -339,13 +339,18 @@ def test_terminated(reader):
 
 def test_stopped_and_continued(reader):
     """Ctrl-Z gives the shell its terminal, and fg goes on."""
-    reader.watch(command=f"set -m; {COMMAND}; echo away; fg;:").see("not done yet")
+    reader.watch(command="bash --norc -i")
+    reader.press(f"{COMMAND}\n")
+    reader.see("not done yet")
     reader.press("\x1a")
-    reader.see("away")
+    reader.see("Stopped")
+    reader.press("stty -a; fg\n")
     reader.see("not done yet.*quit")
     reader.save(1, solution(1))
     reader.see("step 01 is right")
-    reader.quit()
+    assert " icanon" in reader.text
+    reader.press("q")
+    reader.quit("exit\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("2", "--plain")])

@@ -8,14 +8,12 @@ import numpy as np
 
 from course.check.answers import Expected
 from course.check.mistakes.mistake import Mistake
-from course.check.mistakes.numbers import Array, softmax
+from course.check.mistakes.numbers import Array
 
 
 def compute(case: Any, expected: Expected, **options: Any) -> Array:
-    """Attention weights under the mask, or the mask itself if its shape is wrong."""
-    made = mask(case.sequence_length, case.num_tokens, **options)
-    scores = expected.inputs[0]
-    return softmax(scores + made) if made.shape == scores.shape else made
+    """The mask of the case."""
+    return mask(case.sequence_length, case.num_tokens, **options)
 
 
 def mask(
@@ -31,15 +29,18 @@ def mask(
     """The mask: row i is `seen` up to and including column past + i."""
     row = np.arange(rows)[:, None]
     column = np.arange(past + rows if columns == "all" else rows)[None, :]
-    last = row + past if columns == "all" else row
+    last = row if columns == "of new tokens" else row + past
     may_see = {
         "earlier": column <= last,
         "earlier, not itself": column < last,
+        # MAX's band_part takes num_upper=-1 for "all".
+        "num_upper - 1": column < last if past else column >= 0 * row,
         "one more": column <= last + 1,
         "later": column >= last,
+        "later than its row": column >= row,
         "past not counted": column <= row,
-        "everything": column >= 0,
-        "nothing": column < 0,
+        "everything": column >= 0 * row,
+        "nothing": column < 0 * row,
     }[visible]
     values = np.where(may_see, seen, hidden).astype(np.float32)
     if shape == "columns first":
@@ -66,7 +67,7 @@ MISTAKES = (
         what="Your mask has no columns for the past tokens.",
         why="Scores have a column for every token that can be seen, old or new.",
         look="The shape: [sequence_length, num_tokens + sequence_length].",
-        ways=({"columns": "new"},),
+        ways=({"columns": "of new tokens"}, {"columns": "of as many tokens"}),
         lines=(r"broadcast_to", r"total_length", r"\[sequence_length"),
     ),
     Mistake(
@@ -74,7 +75,7 @@ MISTAKES = (
         what="Your mask hides each token from itself.",
         why="The first token would have nothing to attend to: its weights are 0/0.",
         look="The diagonal: entries after it are hidden, it itself is not.",
-        ways=({"visible": "earlier, not itself"},),
+        ways=({"visible": "earlier, not itself"}, {"visible": "num_upper - 1"}),
         lines=(r"band_part", r"num_upper", r"arange", r"where"),
     ),
     Mistake(
@@ -90,7 +91,7 @@ MISTAKES = (
         what="Your mask hides the earlier tokens and shows the later ones.",
         why="A token is to be predicted from what comes before it.",
         look="Which of the two triangles is kept: num_lower and num_upper, exclude.",
-        ways=({"visible": "later"},),
+        ways=({"visible": "later"}, {"visible": "later than its row"}),
         lines=(r"band_part", r"num_lower", r"arange", r"where"),
     ),
     Mistake(
@@ -115,7 +116,7 @@ MISTAKES = (
         why="exp(-10) is 0.00005, not 0. Only minus infinity, or a number like -1e9, "
         "leaves nothing.",
         look="The value for what is hidden.",
-        ways=tuple({"hidden": -float(value)} for value in (2, 3, 4, 5, 6, 8, 9, 10)),
+        ways=tuple({"hidden": -float(value)} for value in range(1, 11)),
         lines=(r"Tensor\(", r"full", r"where", r"-\s?\d"),
     ),
     Mistake(

@@ -73,8 +73,8 @@ MISTAKES = (
     ),
     Mistake(
         id="eps-missing",
-        what="Your output is what layer normalization gives without eps, or with a much "
-        "smaller one.",
+        what="Your output is what layer normalization gives without eps, or with a "
+        "much smaller one.",
         why="A vector whose numbers are all the same would be divided by 0.",
         look="The denominator in `forward`: sqrt(variance + eps).",
         ways=({"eps": 0.0},),

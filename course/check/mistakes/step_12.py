@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,23 +16,30 @@ from course.check.mistakes.step_11 import language_model
 
 
 def compute(case: Any, expected: Expected, **options: Any) -> Array:
-    """What the case asks for: token IDs of a text, new tokens, or probabilities."""
+    """What the case asks for: token IDs of a text, new tokens, or probabilities.
+
+    Raises:
+        ValueError: The options are about something else.
+    """
+    about: Callable[..., Array] = generate
     if isinstance(case, str):
-        return encode(case, expected.output, **options)
-    if isinstance(case, float):
-        return probabilities(expected.inputs[0], case, **options)
-    return generate(case, expected, **options)
+        about = encode
+    elif isinstance(case, float):
+        about = probabilities
+    if not set(options) <= set(inspect.signature(about).parameters):
+        raise ValueError(f"{about.__name__} has no {', '.join(options)}")
+    return about(case, expected, **options)
 
 
 def encode(
     text: str,
-    ids: Array,
+    expected: Expected,
     *,
     pieces: str = "tokens",
     layout: str = "[1, seq_length]",
-    **others: Any,
 ) -> Array:
     """The token IDs of a text."""
+    ids = expected.output
     if pieces == "characters":
         ids = np.array([[ord(character) for character in text]])
     elif pieces == "bytes":
@@ -54,7 +63,6 @@ def generate(
     extra: int = 0,
     sequences: str = "all",
     output: str = "new tokens",
-    **others: Any,
 ) -> Array:
     """As many new tokens as expected, each the most likely one."""
     ids = expected.inputs[0]
@@ -94,16 +102,15 @@ def generate(
 
 
 def probabilities(
-    logits: Array,
     temperature: float,
+    expected: Expected,
     *,
     position: int = -1,
     heat: str = "divides",
     drawn: str = "from the softmax",
-    **others: Any,
 ) -> Array:
     """The probability of each token to be drawn."""
-    row = logits[:, position]
+    row = expected.inputs[0][:, position]
     scaled = {
         "divides": row / temperature,
         "multiplies": row * temperature,
@@ -211,7 +218,7 @@ MISTAKES = (
         what="You take the least likely token.",
         why="The largest logit is the most likely token.",
         look="generate_next_token: F.argmax.",
-        ways=({"choose": "the smallest", "drawn": "from the negative logits"},),
+        ways=({"choose": "the smallest"}, {"drawn": "from the negative logits"}),
         lines=(r"argmin", r"-"),
     ),
     Mistake(
