@@ -88,6 +88,8 @@ class Worker:
         requests, self._requests = os.pipe()
         command = [sys.executable, "-m", "course.check.worker"]
         environment = dict(os.environ, PYTHONUTF8="1")
+        # Other packages' pytest plugins would only cost time.
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         environment["PYTHONPATH"] = os.pathsep.join(
             filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
         )
