@@ -47,7 +47,7 @@ class TestLayerNorm(ModuleCheck):
 
     def test_default_eps(self, step, device):
         """default eps: 1e-5, as in torch"""
-        x = 1e-3 * np.arange(8, dtype=np.float32).reshape(1, 8)
+        x = 1e-3 * np.arange(8, dtype=np.float32).reshape(1, 1, 8)
         expected = (x - x.mean()) / np.sqrt(x.var() + 1e-5)
         with F.lazy():
             layer_norm = step.LayerNorm(8).to(device)

@@ -4,6 +4,7 @@ import collections
 import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ from course.check.mistakes.any_step import MISTAKES as ANYWHERE
 from course.check.mistakes.any_step import find_in_parameters
 from course.check.mistakes.mistake import all_mistakes, mistakes_of, table_module
 from course.check.mistakes.search import Answer, Parameters, find, find_parameters
+from course.check.mistakes.where import first_wrong_part, which_cases, which_places
 from course.steps import ROOT, STEPS
 
 COMPUTED = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
@@ -155,6 +157,56 @@ def test_unknown():
         for case, expected in cases_of(7).items()
     ]
     assert find(7, answers, close) == ()
+
+
+def spoiled(number, is_wrong):
+    """Right answers, but for the cases that are to be wrong."""
+    return [
+        Answer(case, expected, expected.output * (1.1 if is_wrong(case) else 1))
+        for case, expected in cases_of(number).items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("is_wrong", "expected"),
+    [
+        (lambda case: case.batch > 1, "Only batches of several sequences"),
+        (lambda case: case.length > 6, "Inputs of 7 tokens and more"),
+        (lambda case: case.size == "narrow", "n_inner=None, layer_norm_epsilon=0.05"),
+        (lambda case: True, "^$"),
+    ],
+)
+def test_which_cases(is_wrong, expected):
+    """What wrong cases have in common is said."""
+    assert re.search(expected, which_cases(spoiled(7, is_wrong), close))
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (np.s_[1:], "Only sequence 1 differ"),
+        (np.s_[:, 3:], "Only positions 3 to 6 differ"),
+        (np.s_[:, 0, :4], "Only position 0 and columns 0 to 3 differ"),
+        (np.s_[:], "^$"),
+    ],
+)
+def test_which_places(place, expected):
+    """Where in the output the difference is, is said."""
+    wrong = np.zeros((2, 7, 48), dtype=bool)
+    wrong[place] = True
+    assert re.search(expected, which_places(wrong))
+
+
+@pytest.mark.parametrize("number", [7, 9, 10, 11])
+def test_parts(number):
+    """The parts of a module are right by themselves, and a wrong one is found."""
+    for case, expected in cases_of(number).items():
+        parts = table_module(number).parts(case, expected)
+        right = first_wrong_part(parts, lambda part: part.output, close)
+        assert "Each part by itself is right" in right
+        last = parts[-1]
+        wrong = first_wrong_part([last], lambda part: part.output + 1, close)
+        assert wrong.startswith(f"self.{last.name},")
 
 
 def test_ids():

@@ -1,0 +1,1 @@
+"""Solutions changed on purpose, and how they are checked by the hundred."""

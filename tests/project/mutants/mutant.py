@@ -1,0 +1,48 @@
+"""A solution with some changes."""
+
+import ast
+import difflib
+from dataclasses import dataclass
+
+from course.steps import get_step
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A solution with some changes.
+
+    Attributes:
+        step: The number of the step.
+        mistake: The diagnosis that the check should give; None if any will do.
+        source: The changed source.
+        name: How the change is called.
+    """
+
+    step: int
+    mistake: str | None
+    source: str
+    name: str
+
+
+def solution(step):
+    """The source of a solution."""
+    return get_step(step).solution.read_text()
+
+
+def changed(step, *changes):
+    """The source of a solution after changes, each a pair of old and new text."""
+    source = solution(step)
+    for old, new in changes:
+        assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times"
+        source = source.replace(old, new)
+    return source
+
+
+def difference(mutant):
+    """The lines that a mutant changes: "step 7: old -> new"."""
+    before = ast.unparse(ast.parse(solution(mutant.step))).splitlines()
+    after = ast.unparse(ast.parse(mutant.source)).splitlines()
+    lines = [line for line in difflib.ndiff(before, after) if line[0] in "+-"]
+    old = "; ".join(line[2:].strip() for line in lines if line[0] == "-")
+    new = "; ".join(line[2:].strip() for line in lines if line[0] == "+")
+    return f"step {mutant.step}: {old} -> {new}"
