@@ -113,3 +113,6 @@ CASES = (
 )
 # Without the longest sequences: on those, positions that are off by one crash Python.
 SHORTER_CASES = tuple(c for c in CASES if c.length < c.sizes["n_positions"])
+
+# Parameters depend on the size alone.
+ONE_CASE_OF_EACH_SIZE = tuple({case.size: case for case in SHORTER_CASES}.values())

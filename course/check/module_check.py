@@ -10,7 +10,12 @@ from max.driver import Device
 from max.experimental.nn import Module
 
 from course.check.answers import Expected
-from course.check.cases import CASES, SHORTER_CASES, Case
+from course.check.cases import (
+    CASES,
+    ONE_CASE_OF_EACH_SIZE,
+    SHORTER_CASES,
+    Case,
+)
 from course.check.compare import (
     Attempt,
     CheckFailed,
@@ -26,6 +31,7 @@ from course.check.compare import (
 )
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
+each_size = pytest.mark.parametrize("case", ONE_CASE_OF_EACH_SIZE, ids=str)
 each_shorter_case = pytest.mark.parametrize("case", SHORTER_CASES, ids=str)
 
 
@@ -79,7 +85,7 @@ class ModuleCheck(ABC):
             module=lambda case: self.build(step, case, device),
         )
 
-    @each_case
+    @each_size
     def test_parameters(self, step: Any, case: Case) -> None:
         """parameters: the names and shapes of {compared_with}"""
         module = construct(lambda: self.make(step, case))
@@ -101,7 +107,7 @@ class ModuleCheck(ABC):
                 {k: list(w.shape) for k, w in self.hugging_face(one).weights.items()},
                 shapes_of(construct(lambda one=one: self.make(step, one))),  # type: ignore[misc]
             )
-            for one in (case, *CASES)
+            for one in (case, *ONE_CASE_OF_EACH_SIZE)
         ]
         return explain_parameters(failed, self.number, step, found)
 
