@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from course.errors import CourseError, Misuse
+from course.runtime import assert_device_name
 from course.steps import DEMO_MODEL
+from course.warm import missing_kernels, warm
 
 if TYPE_CHECKING:
     from max.driver import Device
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from course.compiled import Code
 
 DEFAULT_NEW_TOKENS = 200
+
+# The operations that step 12 adds to the compiled model.
+STEP_12 = {"slice", "argmax", "softmax", "divide", "concat"}
 
 
 @dataclass(frozen=True)
@@ -180,18 +185,23 @@ def run(
     notes: Console,
 ) -> None:
     """Do what `course generate` says."""
-    with say(notes, "starting MAX"):
+    assert_device_name(device_name)
+    with say(notes, "reading the weights"):
         from tokenizers.decoders import DecodeStream
 
         from course.checkpoint import load_checkpoint
+
+        checkpoint = load_checkpoint(model_name or str(DEMO_MODEL))
+        new_tokens = budget(checkpoint, prompt, max_new_tokens)
+    # Before MAX is imported here: it changes what child processes inherit.
+    missing = missing_kernels([12], device_name)
+    warm([k for k in missing if k.name in STEP_12], device_name, notes)
+    with say(notes, "starting MAX"):
         from course.compiled import compile_model, load_code
         from course.runtime import find_device
 
         device = find_device(device_name)
         code = load_code(whose_code)
-    with say(notes, "reading the weights"):
-        checkpoint = load_checkpoint(model_name or str(DEMO_MODEL))
-        new_tokens = budget(checkpoint, prompt, max_new_tokens)
     with say(notes, "compiling (minutes the first time, then kept on disk)"):
         model = compile_model(checkpoint, code, device)
 
