@@ -23,7 +23,6 @@ from course.skeleton import open_todos
 from course.steps import Step, from_root, get_step
 
 RESULTS = pytest.StashKey[dict[int, StepResult]]()
-DEVICE = pytest.StashKey[Device]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -65,48 +65,35 @@ def hugging_face_greedy(model, ids, new_tokens, end_of_text=None):
     return output[:, ids.shape[1] :].tolist()
 
 
-def test_demo_is_greedy_like_hugging_face(demo, solutions, compiled_demo):
-    """200 prompts in many scripts, up to the end of the text or 16 tokens."""
+@pytest.fixture
+def both_greedy(demo, solutions, compiled_demo):
+    """Continue a prompt greedily here and in Hugging Face: the new IDs of each."""
     model = GPT2LMHeadModel.from_pretrained(DEMO_MODEL).eval()
     [end_of_text] = demo.end_of_text
-    assert len(set(PROMPTS)) == 200
-    for number, prompt in enumerate(PROMPTS):
-        new_tokens = 4 + number % 13
-        actual = list(
-            token_stream(
-                demo,
-                solutions,
-                compiled_demo,
-                prompt,
-                new_tokens,
-                Sampling(temperature=0.0),
-                CPU(),
-            )
-        )
+    greedy = Sampling(temperature=0.0)
+
+    def generate(prompt, new_tokens):
+        arguments = (demo, solutions, compiled_demo, prompt, new_tokens, greedy, CPU())
         ids = [demo.tokenizer.encode(prompt).ids]
         [expected] = hugging_face_greedy(model, ids, new_tokens, end_of_text)
+        return list(token_stream(*arguments)), expected
+
+    return generate
+
+
+def test_demo_is_greedy_like_hugging_face(both_greedy):
+    """200 prompts in many scripts, up to the end of the text or 16 tokens."""
+    assert len(set(PROMPTS)) == 200
+    for number, prompt in enumerate(PROMPTS):
+        actual, expected = both_greedy(prompt, 4 + number % 13)
         assert actual == expected, prompt
 
 
-def test_demo_ends_like_hugging_face(demo, solutions, compiled_demo):
+def test_demo_ends_like_hugging_face(demo, both_greedy):
     """A whole story: both stop at the same end of text."""
-    model = GPT2LMHeadModel.from_pretrained(DEMO_MODEL).eval()
     prompt = "Once upon a time"
-    ids = [demo.tokenizer.encode(prompt).ids]
-    room = demo.sizes["n_positions"] - len(ids[0])
-    actual = list(
-        token_stream(
-            demo,
-            solutions,
-            compiled_demo,
-            prompt,
-            room,
-            Sampling(temperature=0.0),
-            CPU(),
-        )
-    )
-    [end_of_text] = demo.end_of_text
-    [expected] = hugging_face_greedy(model, ids, room, end_of_text)
+    room = demo.sizes["n_positions"] - len(demo.tokenizer.encode(prompt).ids)
+    actual, expected = both_greedy(prompt, room)
     assert actual == expected
 
 

@@ -25,7 +25,6 @@ SPLIT = """x = x.reshape([batch, seq_length, self.n_head, self.head_dim])
         return x.transpose(1, 2)"""
 MERGE = "return x.transpose(1, 2).reshape([batch, seq_length, self.n_embd])"
 PROJECT = "return self.c_proj(self.merge_heads(attended))"
-HEADS = "self.split_heads(query), self.split_heads(key), self.split_heads(value)"
 BAND = "return F.band_part(mask, num_lower=None, num_upper=num_tokens, exclude=True)"
 MINUS = 'float("-inf")'
 RESIDUAL = "return x + sublayer(layer_norm(x))"
@@ -70,10 +69,6 @@ DENSE = """class Dense(Module[[Tensor], Tensor]):
 MAKE_PROJ = "self.c_proj = Linear(intermediate_size, config.n_embd)"
 ATTN = "self.c_attn = Linear(config.n_embd, 3 * config.n_embd)"
 OUT = "self.c_proj = Linear(config.n_embd, config.n_embd)"
-
-
-def _arange(text):
-    return (POSITIONS, f"positions = {text}")
 
 
 def _like(text):
