@@ -5,21 +5,16 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
-
 from book.generated import SOURCE, write_or_check
-from course.check.report import print_report
+from course.check.report import as_text
 from course.check.result import StepResult
 from course.check.runner import run_checks
 from course.skeleton import make_skeleton
 from course.steps import Step, get_step
-
-WIDTH = 76
 
 
 def report(number: int, source: str) -> str:
@@ -31,10 +26,7 @@ def report(number: int, source: str) -> str:
         found = [e for e in run_checks([step], file=path) if isinstance(e, StepResult)]
     [result] = found
     result.file = f"steps/{step.module}.py"
-    out = io.StringIO()
-    print_report(result, Console(file=out, width=WIDTH, highlight=False))
-    lines = out.getvalue().replace(folder, "steps").splitlines()
-    return "\n".join(line.rstrip() for line in lines).strip() + "\n"
+    return as_text(result).replace(folder, "steps") + "\n"
 
 
 def finished(step: Step) -> str:

@@ -6,7 +6,9 @@ are refused: unpickling runs whatever code the file holds.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from course.code import solution
 from course.errors import CourseError
 
 Array = NDArray[Any]
@@ -49,11 +52,6 @@ ASSUMED = {
     "quantization_config": None,
 }
 
-# Hugging Face keeps these as [in, out] (`Conv1D`), MAX's Linear as [out, in].
-TRANSPOSED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
-# Old checkpoints store the causal mask beside the weights.
-MASKS = (".attn.bias", ".attn.masked_bias")
-
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -82,12 +80,26 @@ def load_checkpoint(name: str) -> Checkpoint:
             that the course's code computes.
     """
     folder = find_folder(name)
-    config = _read_config(folder)
-    sizes = {field: config.get(field, default) for field, default in SIZES.items()}
-    weights = read_weights(folder, sizes, tied=config.get("tie_word_embeddings", True))
-    end = config.get("eos_token_id", 50256)
+    sizes, weights = read_model(folder)
+    end = _read_config(folder).get("eos_token_id", 50256)
     ends = [end] if isinstance(end, int) else end or []
     return Checkpoint(name, sizes, weights, _read_tokenizer(folder), frozenset(ends))
+
+
+def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Read the sizes and the weights in a directory, which needs no tokenizer.
+
+    Returns:
+        The fields of `GPT2Config`; the parameters of `MaxGPT2LMHeadModel`, float32.
+
+    Raises:
+        CourseError: It is incomplete or damaged, or not a GPT-2 that the course's
+            code computes.
+    """
+    config = _read_config(folder)
+    sizes = {field: config.get(field, default) for field, default in SIZES.items()}
+    tied = config.get("tie_word_embeddings", True)
+    return sizes, read_weights(folder, sizes, tied=tied)
 
 
 def find_folder(name: str) -> Path:
@@ -190,24 +202,17 @@ def read_weights(
     Raises:
         CourseError: A file or a tensor is missing, damaged or of the wrong shape.
     """
-    weights: dict[str, Array] = {}
-    for path in _weight_files(folder):
-        for name, array in _read_safetensors(path).items():
-            if name.endswith(MASKS):
-                continue
-            if name.endswith(TRANSPOSED):
-                array = np.ascontiguousarray(array.T)
-            if name != "lm_head.weight" and not name.startswith("transformer."):
-                name = f"transformer.{name}"
-            weights[name] = array
-    if tied or "lm_head.weight" not in weights:
-        if not tied:
-            raise CourseError(
-                f"{folder}: config.json says that lm_head is not tied to wte, but "
-                "there is no tensor lm_head.weight."
-            )
-        if "transformer.wte.weight" in weights:
-            weights["lm_head.weight"] = weights["transformer.wte.weight"]
+    tensors = StoredTensors(_weight_files(folder))
+    if not tied and "lm_head.weight" not in tensors:
+        raise CourseError(
+            f"{folder}: config.json says that lm_head is not tied to wte, but "
+            "there is no tensor lm_head.weight."
+        )
+    if not any(name.endswith("wte.weight") for name in tensors):
+        raise CourseError(f"{folder}: there is no tensor transformer.wte.weight.")
+    weights: dict[str, Array] = solution(13).convert_weights(tensors)
+    if tied:
+        weights["lm_head.weight"] = weights["transformer.wte.weight"]
     _check_shapes(folder, weights, sizes)
     return weights
 
@@ -236,21 +241,49 @@ def _weight_files(folder: Path) -> list[Path]:
     raise CourseError(f"{folder} has no model.safetensors.")
 
 
-def _read_safetensors(path: Path) -> dict[str, Array]:
+class StoredTensors(Mapping[str, Array]):
+    """The tensors of safetensors files as float32, each read when it is asked for.
+
+    So only one is in memory twice while it is transposed. A file is opened for each:
+    what a mapped file has shown of itself counts as the process's memory.
+
+    Raises:
+        CourseError: A file is missing or damaged.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Read the names of all tensors."""
+        self._paths: dict[str, Path] = {}
+        for path in paths:
+            with _opened(path) as file:
+                self._paths.update(dict.fromkeys(file.keys(), path))
+
+    def __getitem__(self, name: str) -> Array:
+        """Read one tensor."""
+        with _opened(self._paths[name]) as file:
+            array: Array = file.get_tensor(name)
+        return array.astype(np.float32, copy=False)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._paths)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: _as_float32(file, name) for name in file.keys()}  # noqa: SIM118
+            yield file
     except FileNotFoundError:
         raise CourseError(f"{path} is missing.") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise CourseError(
             f"{path} is damaged or not finished downloading ({error}). Fetch it again."
         ) from None
-
-
-def _as_float32(file: Any, name: str) -> Array:
-    array: Array = file.get_tensor(name)
-    return array.astype(np.float32, copy=False)
 
 
 def expected_shapes(sizes: dict[str, Any]) -> dict[str, tuple[int, ...]]:

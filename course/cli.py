@@ -107,6 +107,7 @@ def warm(device: Device = "auto") -> None:
     console = notes()
     kernels = warming.missing_kernels([step.number for step in STEPS], device)
     warming.warm(kernels, device, console)
+    warming.warm_answers(STEPS, console)
     if not kernels:
         console.print("Everything the checks need is compiled already.")
 
@@ -175,25 +176,58 @@ def generate(
         float, typer.Option(help="Below 1 safer, above 1 wilder; 0 is --greedy.")
     ] = 0.8,
     top_k: Annotated[
-        int, typer.Option(min=0, help="Draw from the K most likely tokens; 0: all.")
+        int, typer.Option(help="Draw from the K most likely tokens; 0: all.")
     ] = 0,
     top_p: Annotated[
         float, typer.Option(help="Draw from the most likely tokens that make up P.")
     ] = 1.0,
+    min_p: Annotated[
+        float, typer.Option(help="Draw from tokens P times as likely as the likeliest.")
+    ] = 0.0,
+    repetition_penalty: Annotated[
+        float, typer.Option(help="Above 1: less of what is in the text already.")
+    ] = 1.0,
+    stop: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="End the text before this; may be given several times."),
+    ] = None,
     seed: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(min=0, help="The same seed gives the same text."),
     ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Read the whole text for each token.")
+    ] = False,
+    dtype: Annotated[
+        str, typer.Option(help="How weights are kept: float32, bfloat16 or int8.")
+    ] = "float32",
+    stock_kernels: Annotated[
+        bool, typer.Option("--stock-kernels", help="MAX's operations, not kernels/.")
+    ] = False,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Let a GPT-2 go on with a text. The text goes to stdout, all else to stderr."""
-    from course.generate import Sampling, run
+    from course.generate import Request, run
 
-    sampling = Sampling(
-        temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p, seed=seed
+    request = Request(
+        prompt=prompt,
+        model=model,
+        code=code,
+        max_new_tokens=max_new_tokens,
+        temperature=0.0 if greedy else temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        seed=seed,
+        stop=stop or [],
+        cache=not no_cache,
+        stock_kernels=stock_kernels,
+        dtype=dtype,
+        device=device,
     )
-    run(prompt, model, code, max_new_tokens, sampling, device, as_json, notes())
+    run(request, as_json, notes())
 
 
 @app.command()

@@ -4,145 +4,93 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from course.checkpoint import Checkpoint, load_checkpoint
+from course.code import load_code, solution
 from course.errors import CourseError, Misuse
 from course.runtime import assert_device_name
 from course.steps import DEMO_MODEL
 from course.warm import missing_kernels, warm
 
-if TYPE_CHECKING:
-    from max.driver import Device
-    from max.experimental.tensor import Tensor
-
-    from course.checkpoint import Checkpoint
-    from course.compiled import Code
-
 DEFAULT_NEW_TOKENS = 200
+DTYPES = ("float32", "bfloat16", "int8")
 
 # The operations that step 12 adds to the compiled model.
 STEP_12 = {"slice", "argmax", "softmax", "divide", "concat"}
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How the next token is chosen.
-
-    Attributes:
-        temperature: 0 takes the most likely token; above, logits are divided by it.
-        top_k: Only the K most likely tokens can be drawn; 0 for all.
-        top_p: Only the most likely tokens that together have this probability.
-        seed: Of the draws; `None` for a new one each time.
+class Request:
+    """What `course generate` is asked for; the options are those of the command.
 
     Raises:
-        Misuse: A value makes no sense.
+        Misuse: An option has a value that makes no sense, or contradicts another.
     """
 
+    prompt: str
+    model: str | None = None
+    code: str = "solutions"
+    max_new_tokens: int | None = None
     temperature: float = 0.8
     top_k: int = 0
     top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
     seed: int | None = None
+    stop: Sequence[str] = field(default_factory=list)
+    cache: bool = True
+    stock_kernels: bool = False
+    dtype: str = "float32"
+    device: str = "auto"
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+        """Refuse what cannot be done before anything is."""
+        assert_device_name(self.device)
+        if self.code not in {"solutions", "steps"}:
+            raise Misuse(f"--code {self.code}: choose solutions or steps.")
+        if self.dtype not in DTYPES:
+            raise Misuse(f"--dtype {self.dtype}: choose {', '.join(DTYPES)}.")
+        if self.dtype != "float32" and (self.stock_kernels or not self.cache):
+            other = "--stock-kernels" if self.stock_kernels else "--no-cache"
             raise Misuse(
-                f"--temperature {self.temperature}: it must be 0 (greedy) or above."
+                f"--dtype {self.dtype} needs the Mojo kernels; leave out {other}."
             )
-        if not 0 < self.top_p <= 1:
-            raise Misuse(f"--top-p {self.top_p}: it must be above 0 and at most 1.")
+        if "" in self.stop:
+            raise Misuse("--stop '': give some text to stop at.")
+        try:
+            self.sampling(solution(16))
+        except ValueError as error:
+            name, _, value = str(error).rstrip(".").partition(" cannot be ")
+            option = name.replace("_", "-")
+            raise Misuse(f"--{option} {value}: it {_allowed(name)}.") from None
 
-
-def keep_likely(
-    logits: np.ndarray, temperature: float, top_k: int, top_p: float
-) -> np.ndarray:
-    """Set the logits of unlikely tokens to minus infinity.
-
-    Follows `TopKLogitsWarper` and `TopPLogitsWarper` of transformers, in this order.
-
-    Args:
-        logits: float32, shape [batch, vocab_size].
-        temperature: Above 0; decides how many tokens make up `top_p`.
-        top_k: How many tokens to keep; 0 for all. Ties at the border are kept.
-        top_p: Above 0, at most 1: the share of the probability to keep.
-
-    Returns:
-        The logits with the others at minus infinity, same shape.
-    """
-    if 0 < top_k < logits.shape[-1]:
-        border = np.partition(logits, -top_k, axis=-1)[:, -top_k, None]
-        logits = np.where(logits < border, -np.inf, logits)
-    if top_p < 1:
-        scaled = logits.astype(np.float64) / temperature
-        probabilities = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-        probabilities /= probabilities.sum(axis=-1, keepdims=True)
-        order = np.argsort(probabilities, axis=-1, kind="stable")
-        ascending = np.take_along_axis(probabilities, order, axis=-1)
-        unlikely = ascending.cumsum(axis=-1) <= 1 - top_p
-        unlikely[:, -1] = False  # The most likely token always stays.
-        drop = np.zeros_like(unlikely)
-        np.put_along_axis(drop, order, unlikely, axis=-1)
-        logits = np.where(drop, -np.inf, logits)
-    return logits.astype(np.float32)
-
-
-def only_likely(
-    model: Callable[[Tensor], Tensor], sampling: Sampling
-) -> Callable[[Tensor], Tensor]:
-    """Wrap a model so that only likely tokens are left to draw from."""
-    from max.experimental.tensor import Tensor
-
-    if sampling.temperature == 0 or (sampling.top_k == 0 and sampling.top_p == 1):
-        return model
-
-    def filtered(input_ids: Tensor) -> Tensor:
-        logits = model(input_ids)
-        kept = keep_likely(
-            logits.to_numpy()[:, -1, :],
-            sampling.temperature,
-            sampling.top_k,
-            sampling.top_p,
+    def sampling(self, step: Any) -> Any:
+        """Return the `Sampling` of step 16."""
+        return step.Sampling(
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
         )
-        return Tensor(kept[:, None, :]).to(logits.device)
-
-    return filtered
 
 
-def token_stream(
-    checkpoint: Checkpoint,
-    code: Code,
-    model: Callable[[Tensor], Tensor],
-    prompt: str,
-    max_new_tokens: int,
-    sampling: Sampling,
-    device: Device,
-) -> Iterator[int]:
-    """Generate with step 12 until the text or the budget ends.
-
-    Yields:
-        The new token IDs; the last one is the end of text, if the model wrote it.
-    """
-    steps = code.generation
-    tokens = steps.generate_tokens(
-        only_likely(model, sampling),
-        steps.encode_text(prompt, checkpoint.tokenizer, device=device),
-        max_new_tokens,
-        temperature=sampling.temperature,
-        rng=np.random.default_rng(sampling.seed),
-    )
-    for token in tokens:
-        token_id = int(token.to_numpy()[0, 0])
-        yield token_id
-        if token_id in checkpoint.end_of_text:
-            return
+def _allowed(option: str) -> str:
+    return {
+        "temperature": "must be 0 (greedy) or above",
+        "top_k": "must be 0 (all tokens) or above",
+        "top_p": "must be above 0 and at most 1",
+        "min_p": "must be at least 0 and at most 1",
+        "repetition_penalty": "must be above 0; 1 changes nothing",
+    }[option]
 
 
 def budget(checkpoint: Checkpoint, prompt: str, max_new_tokens: int | None) -> int:
@@ -174,71 +122,81 @@ def budget(checkpoint: Checkpoint, prompt: str, max_new_tokens: int | None) -> i
     return max_new_tokens
 
 
-def run(
-    prompt: str,
-    model_name: str | None,
-    whose_code: str,
-    max_new_tokens: int | None,
-    sampling: Sampling,
-    device_name: str,
-    as_json: bool,
-    notes: Console,
-) -> None:
+def run(request: Request, as_json: bool, notes: Console) -> None:
     """Do what `course generate` says."""
-    assert_device_name(device_name)
+    if not request.cache:
+        # Before MAX is imported: it changes what child processes inherit.
+        missing = missing_kernels([12], request.device)
+        warm([k for k in missing if k.name in STEP_12], request.device, notes)
     with say(notes, "reading the weights"):
-        from tokenizers.decoders import DecodeStream
-
-        from course.checkpoint import load_checkpoint
-
-        checkpoint = load_checkpoint(model_name or str(DEMO_MODEL))
-        new_tokens = budget(checkpoint, prompt, max_new_tokens)
-    # Before MAX is imported here: it changes what child processes inherit.
-    missing = missing_kernels([12], device_name)
-    warm([k for k in missing if k.name in STEP_12], device_name, notes)
+        checkpoint = load_checkpoint(request.model or str(DEMO_MODEL))
+        new_tokens = budget(checkpoint, request.prompt, request.max_new_tokens)
     with say(notes, "starting MAX"):
-        from course.compiled import compile_model, load_code
-        from course.runtime import find_device
+        from course.engine import choose_engine
 
-        device = find_device(device_name)
-        code = load_code(whose_code)
+        code = load_code(request.code)
+        engine = choose_engine(checkpoint, code, request, notes)
+    notes.print(f"using {engine.description}", style="dim")
     with say(notes, "compiling (minutes the first time, then kept on disk)"):
-        model = compile_model(checkpoint, code, device)
-
-    stream = DecodeStream(skip_special_tokens=True)
-    token_ids: list[int] = []
-    pieces: list[str] = []
-    if not as_json:
-        _write(prompt)
-    start = time.perf_counter()
+        tokens = engine.start(new_tokens)
+    stream = code.sampling.TextStream(checkpoint.tokenizer, request.stop)
+    writer = Writer(request.prompt, as_json, notes)
     try:
-        for token_id in token_stream(
-            checkpoint, code, model, prompt, new_tokens, sampling, device
-        ):
-            token_ids.append(token_id)
-            # None until the bytes of the tokens make whole characters.
-            piece = stream.step(checkpoint.tokenizer, token_id)
-            if piece:
-                pieces.append(piece)
-                if not as_json:
-                    _write(piece)
+        for token_id in tokens:
+            ended = token_id in checkpoint.end_of_text
+            writer.add(token_id, "" if ended else stream.add(token_id))
+            if ended or stream.stopped:
+                break
     except KeyboardInterrupt:
-        _write("\n")
-        notes.print(f"stopped after {len(token_ids)} tokens")
+        writer.interrupted()
         raise
-    if not as_json:
-        _write("\n")
-    seconds = time.perf_counter() - start
-    speed = len(token_ids) / seconds
-    notes.print(f"{len(token_ids)} tokens, {speed:.0f} per second", style="dim")
-    if as_json:
-        answer = {
-            "prompt": prompt,
-            "text": "".join(pieces),
-            "token_ids": token_ids,
-            "tokens_per_second": speed,
-        }
-        print(json.dumps(answer, ensure_ascii=False))
+    writer.end(stream.finish())
+
+
+class Writer:
+    """Writes the text as it comes, and at the end how fast it came."""
+
+    def __init__(self, prompt: str, as_json: bool, notes: Console) -> None:
+        """Begin with the prompt."""
+        self.prompt = prompt
+        self.as_json = as_json
+        self.notes = notes
+        self.token_ids: list[int] = []
+        self.pieces: list[str] = []
+        self.start = time.perf_counter()
+        self._write(prompt)
+
+    def add(self, token_id: int, piece: str) -> None:
+        """Write what a token adds."""
+        self.token_ids.append(token_id)
+        self.pieces.append(piece)
+        self._write(piece)
+
+    def interrupted(self) -> None:
+        """Leave the line and say how far it came."""
+        self._write("\n")
+        self.notes.print(f"stopped after {len(self.token_ids)} tokens")
+
+    def end(self, piece: str) -> None:
+        """Write what is left."""
+        self.pieces.append(piece)
+        self._write(piece + "\n")
+        count = len(self.token_ids)
+        speed = count / (time.perf_counter() - self.start)
+        self.notes.print(f"{count} tokens, {speed:.0f} per second", style="dim")
+        if self.as_json:
+            answer = {
+                "prompt": self.prompt,
+                "text": "".join(self.pieces),
+                "token_ids": self.token_ids,
+                "tokens_per_second": speed,
+            }
+            print(json.dumps(answer, ensure_ascii=False))
+
+    def _write(self, text: str) -> None:
+        if not self.as_json:
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
 
 @contextlib.contextmanager
@@ -252,8 +210,3 @@ def say(notes: Console, what: str) -> Iterator[None]:
     with Progress(*columns, console=notes, transient=True) as progress:
         progress.add_task(what, total=None)
         yield
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()

@@ -62,6 +62,11 @@ STEPS = tuple(
             "Stacking transformer blocks",
             "Language model head",
             "Text generation",
+            "Pretrained weights",
+            "Compilation",
+            "KV cache",
+            "Sampling",
+            "A Mojo kernel",
         ],
         start=1,
     )

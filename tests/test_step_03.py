@@ -10,7 +10,7 @@ from course.check.tools import (
     assert_same,
     call,
     known,
-    randomise,
+    randomize,
     reference,
     tensor,
     to_array,
@@ -28,7 +28,7 @@ class TestLayerNorm(ModuleCheck):
         from transformers.models.gpt2.modeling_gpt2 import GPT2Block
 
         block = GPT2Block(case.hugging_face_config, layer_idx=0)
-        ln_1 = randomise(block.ln_1)
+        ln_1 = randomize(block.ln_1)
         x = 0.3 * case.hidden_states() + 1
         return Expected(weights_of(ln_1), (x.numpy(),), ln_1(x).numpy())
 
@@ -43,7 +43,8 @@ class TestLayerNorm(ModuleCheck):
             actual = to_array(getattr(layer_norm, name), name)
             if not np.all(actual == value):
                 detail = f"{name} starts as {np.ravel(actual)[:3]}."
-                raise known(3, "initial-values", step, detail=detail)
+                line = rf"self\.{name} ="
+                raise known(3, "initial-values", step, detail=detail, lines=[line])
 
     def test_default_eps(self, step, device):
         """default eps: 1e-5, as in torch"""

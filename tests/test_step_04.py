@@ -4,7 +4,7 @@ from course.check.tools import (
     CASES,
     Expected,
     ModuleCheck,
-    randomise,
+    randomize,
     reference,
     weights_of,
 )
@@ -19,7 +19,7 @@ class TestMLP(ModuleCheck):
     def hugging_face(case):
         from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 
-        mlp = randomise(GPT2MLP(case.inner_dim, case.hugging_face_config))
+        mlp = randomize(GPT2MLP(case.inner_dim, case.hugging_face_config))
         x = case.hidden_states()
         return Expected(weights_of(mlp), (x.numpy(),), mlp(x).numpy())
 

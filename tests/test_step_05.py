@@ -1,6 +1,6 @@
 """Step 05: token embeddings, compared with wte of Hugging Face's GPT2Model."""
 
-from course.check.tools import CASES, Expected, ModuleCheck, randomise, reference
+from course.check.tools import CASES, Expected, ModuleCheck, randomize, reference
 
 
 class TestEmbeddings(ModuleCheck):
@@ -12,7 +12,7 @@ class TestEmbeddings(ModuleCheck):
     def hugging_face(case):
         from transformers import GPT2Model
 
-        wte = randomise(GPT2Model(case.hugging_face_config)).wte
+        wte = randomize(GPT2Model(case.hugging_face_config)).wte
         ids = case.input_ids()
         weights = {"wte.weight": wte.weight.numpy()}
         return Expected(weights, (ids.numpy(),), wte(ids).numpy())

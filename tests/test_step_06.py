@@ -1,6 +1,6 @@
 """Step 06: position embeddings, compared with wpe of Hugging Face's GPT2Model."""
 
-from course.check.tools import CASES, Expected, ModuleCheck, randomise, reference
+from course.check.tools import CASES, Expected, ModuleCheck, randomize, reference
 
 
 class TestPositionEmbeddings(ModuleCheck):
@@ -13,7 +13,7 @@ class TestPositionEmbeddings(ModuleCheck):
         import torch
         from transformers import GPT2Model
 
-        wpe = randomise(GPT2Model(case.hugging_face_config)).wpe
+        wpe = randomize(GPT2Model(case.hugging_face_config)).wpe
         ids = case.input_ids()
         weights = {"wpe.weight": wpe.weight.numpy()}
         output = wpe(torch.arange(case.length))

@@ -4,7 +4,7 @@ from course.check.tools import (
     CASES,
     Expected,
     ModuleCheck,
-    randomise,
+    randomize,
     reference,
     weights_of,
 )
@@ -19,7 +19,7 @@ class TestMultiHeadAttention(ModuleCheck):
     def hugging_face(case):
         from transformers.models.gpt2.modeling_gpt2 import GPT2Attention
 
-        attention = randomise(GPT2Attention(case.hugging_face_config, layer_idx=0))
+        attention = randomize(GPT2Attention(case.hugging_face_config, layer_idx=0))
         x = case.hidden_states()
         output, _ = attention(x, attention_mask=case.hugging_face_mask())
         return Expected(weights_of(attention), (x.numpy(),), output.numpy())

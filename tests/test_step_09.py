@@ -4,7 +4,7 @@ from course.check.tools import (
     CASES,
     Expected,
     ModuleCheck,
-    randomise,
+    randomize,
     reference,
     weights_of,
 )
@@ -19,7 +19,7 @@ class TestBlock(ModuleCheck):
     def hugging_face(case):
         from transformers.models.gpt2.modeling_gpt2 import GPT2Block
 
-        block = randomise(GPT2Block(case.hugging_face_config, layer_idx=0))
+        block = randomize(GPT2Block(case.hugging_face_config, layer_idx=0))
         x = case.hidden_states()
         output = block(x, attention_mask=case.hugging_face_mask())
         return Expected(weights_of(block), (x.numpy(),), output.numpy())

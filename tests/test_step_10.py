@@ -2,9 +2,10 @@
 
 from course.check.tools import (
     CASES,
+    MODEL_CASES,
     Expected,
     ModuleCheck,
-    randomise,
+    randomize,
     reference,
     weights_of,
 )
@@ -13,13 +14,14 @@ from course.check.tools import (
 class TestModel(ModuleCheck):
     number = 10
     compared_with = "Hugging Face's GPT2Model"
+    cases = MODEL_CASES
 
     @staticmethod
     @reference(CASES)
     def hugging_face(case):
         from transformers import GPT2Model
 
-        model = randomise(GPT2Model(case.hugging_face_config))
+        model = randomize(GPT2Model(case.hugging_face_config))
         ids = case.input_ids()
         output = model(ids).last_hidden_state
         return Expected(weights_of(model), (ids.numpy(),), output.numpy())

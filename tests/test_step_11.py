@@ -2,9 +2,10 @@
 
 from course.check.tools import (
     CASES,
+    MODEL_CASES,
     Expected,
     ModuleCheck,
-    randomise,
+    randomize,
     reference,
     weights_of,
 )
@@ -13,13 +14,14 @@ from course.check.tools import (
 class TestLMHeadModel(ModuleCheck):
     number = 11
     compared_with = "Hugging Face's GPT2LMHeadModel"
+    cases = MODEL_CASES
 
     @staticmethod
     @reference(CASES)
     def hugging_face(case):
         from transformers import GPT2LMHeadModel
 
-        model = randomise(GPT2LMHeadModel(case.hugging_face_config))
+        model = randomize(GPT2LMHeadModel(case.hugging_face_config))
         ids = case.input_ids()
         return Expected(weights_of(model), (ids.numpy(),), model(ids).logits.numpy())
 

@@ -1,37 +1,33 @@
 """Step 12: text generation, compared with Hugging Face's tokenizer and generate."""
 
-import functools
 import itertools
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from max.experimental.tensor import Tensor
 from tokenizers import Tokenizer
 
-from course.check.loading import load_solution
+from course.check.stand_in import logits_of, random_weights
 from course.check.tools import (
     Attempt,
     Case,
     CheckFailed,
     Expected,
     assert_same,
-    build,
-    call,
     explained,
     known,
-    randomise,
     reference,
     tensor,
     to_array,
-    weights_of,
 )
 from course.steps import DEMO_MODEL
 
 TEXTS = ["Once upon a time", " two  spaces, a newline\n", "naïve café — 猫が好き 🐈"]
 GREEDY = [Case("narrow", batch=2, length=4), Case("narrow", batch=3, length=7)]
-NEW_TOKENS = 4
-TEMPERATURES = [0.5, 1.0, 2.0]
-DRAWS = 4000
+NEW_TOKENS = 3
+TEMPERATURES = [0.5, 2.0]
+DRAWS = 1500
 
 each_text = pytest.mark.parametrize("text", TEXTS)
 each_case = pytest.mark.parametrize("case", GREEDY, ids=str)
@@ -49,28 +45,34 @@ def hugging_face_ids(text):
 
 @reference(GREEDY)
 def hugging_face_greedy(case):
-    """The prompt, and the new tokens that `generate` appends to it.
-
-    The head has weights of its own here: tied to wte, and random, it would give the
-    same token again and again, whatever is fed back.
-    """
+    """The prompt, and the new tokens that `generate` appends to it."""
     import torch
-    from transformers import GPT2LMHeadModel
+    from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
+    from transformers.modeling_outputs import CausalLMOutput
 
-    config = case.hugging_face_config
-    config.tie_word_embeddings = False
-    model = randomise(GPT2LMHeadModel(config))
+    weights = random_weights(case.config.vocab_size)
+
+    class Model(PreTrainedModel, GenerationMixin):
+        def __init__(self, config):
+            super().__init__(config)
+            self.anything = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, input_ids, **_):
+            logits = logits_of(input_ids.numpy(), weights)
+            return CausalLMOutput(logits=torch.from_numpy(logits))
+
     ids = case.input_ids()
-    output = model.generate(
+    output = Model(PreTrainedConfig()).generate(
         ids,
         attention_mask=torch.ones_like(ids),
         max_new_tokens=NEW_TOKENS,
         do_sample=False,
+        use_cache=False,
         eos_token_id=None,
         pad_token_id=0,
     )
     new_tokens = output[:, case.length :]
-    return Expected(weights_of(model), (ids.numpy(),), new_tokens.numpy())
+    return Expected(weights, (ids.numpy(),), new_tokens.numpy())
 
 
 @reference(TEMPERATURES)
@@ -81,10 +83,7 @@ def hugging_face_probabilities(temperature):
 
     logits = torch.from_numpy(np.random.default_rng(12).normal(0, 1.5, (1, 3, 6)))
     logits = logits.float()
-    if temperature != 1.0:
-        warped = TemperatureLogitsWarper(temperature)(None, logits[:, -1])
-    else:
-        warped = logits[:, -1]
+    warped = TemperatureLogitsWarper(temperature)(None, logits[:, -1])
     probabilities = torch.softmax(warped, dim=-1)
     return Expected(inputs=(logits.numpy(),), output=probabilities.numpy())
 
@@ -94,12 +93,24 @@ def tokenizer():
     return Tokenizer.from_file(str(DEMO_MODEL / "tokenizer.json"))
 
 
-@functools.cache
 def reference_model(case, device):
-    """The model of step 11 with the weights that Hugging Face has here."""
-    make = lambda: load_solution(11).MaxGPT2LMHeadModel(case.config)  # noqa: E731
-    model = build(make, hugging_face_greedy(case).weights, device)
-    return lambda input_ids: call(model, [input_ids])
+    """The model that Hugging Face has here."""
+    weights = hugging_face_greedy(case).weights
+    return lambda ids: tensor(logits_of(as_model_input(ids), weights), device)
+
+
+def as_model_input(ids):
+    """The token IDs that the reader's code gives to the model."""
+    if not isinstance(ids, Tensor):
+        raise CheckFailed(f"You give the model a {type(ids).__name__}, not a Tensor.")
+    array = ids.to_numpy()
+    if array.ndim != 2 or array.dtype.kind not in "iu":
+        raise CheckFailed(
+            f"You give the model {array.dtype} of the shape {list(array.shape)}. It "
+            "takes token IDs: integers, [batch, seq_length].",
+            short="not what the model takes",
+        )
+    return array
 
 
 def about(step, device, cases, output, close=None):
@@ -113,15 +124,15 @@ def test_encode(step, text, tokenizer, device):
     cases = {text: hugging_face_ids(text) for text in TEXTS}
     encode = lambda text: step.encode_text(text, tokenizer, device=device)  # noqa: E731
     with explained(about(step, device, cases, encode)):
-        token_ids = to_array(encode(text), "encode_text")
-        assert_int64(step, token_ids, "encode_text")
-        assert_same(encode(text), cases[text], device, "encode_text")
+        token_ids = encode(text)
+        assert_int64(step, to_array(token_ids, "encode_text"), "encode_text")
+        assert_same(token_ids, cases[text], device, "encode_text")
 
 
 def assert_int64(step, token_ids, what):
     if token_ids.dtype != np.int64:
         detail = f"{what} returns {token_ids.dtype}."
-        raise known(12, "ids-not-int64", step, detail=detail)
+        raise known(12, "ids-not-int64", step, detail=detail, within=what)
 
 
 @each_text
@@ -152,8 +163,11 @@ def test_decode_keeps_special_tokens(step, tokenizer, device):
 
 def test_greedy(step, device):
     """greedy: at temperature 0 nothing is drawn"""
-    logits = hugging_face_probabilities(1.0).inputs[0]
-    if len(np.unique(draw(step, logits, device, temperature=0.0))) > 1:
+    logits = hugging_face_probabilities(TEMPERATURES[0]).inputs[0]
+    one, again = (
+        draw(step, logits, device, 0.0, np.random.default_rng(seed)) for seed in (1, 2)
+    )
+    if (one != again).any():
         raise known(12, "greedy-draws", step)
 
 
@@ -198,7 +212,9 @@ def draw(step, logits, device, temperature=1.0, rng=None, batch=100):
     tokens = step.generate_next_token(
         lambda _: tensor(logits, device), input_ids, temperature=temperature, rng=rng
     )
-    return to_array(tokens, "generate_next_token")
+    array = to_array(tokens, "generate_next_token")
+    assert_int64(step, array, "generate_next_token")
+    return array
 
 
 def follows(counts, probabilities):
@@ -236,7 +252,7 @@ def test_draws(step, temperature, device):
 
 def test_seed(step, device):
     """seed: the same rng gives the same token, another rng another one"""
-    logits = hugging_face_probabilities(1.0).inputs[0]
+    logits = hugging_face_probabilities(TEMPERATURES[0]).inputs[0]
     one, again, other = (
         draw(step, logits, device, rng=np.random.default_rng(seed))
         for seed in (1, 1, 2)
@@ -249,7 +265,7 @@ def test_seed(step, device):
 
 def test_without_rng(step, device):
     """no rng: a fresh one is made"""
-    logits = hugging_face_probabilities(1.0).inputs[0]
+    logits = hugging_face_probabilities(TEMPERATURES[0]).inputs[0]
     try:
         one, other = draw(step, logits, device), draw(step, logits, device)
     except Exception as error:
@@ -259,7 +275,7 @@ def test_without_rng(step, device):
         raise known(12, "fixed-seed", step)
 
 
-@each_case
+@pytest.mark.parametrize("case", GREEDY[:1], ids=str)
 def test_generate(step, case, device):
     """generate_tokens: token for token what Hugging Face's generate gives"""
     cases = {case: hugging_face_greedy(case) for case in GREEDY}
@@ -310,13 +326,13 @@ class ToyModel:
 
     def __init__(self, device):
         self.device = device
-        self.logits = hugging_face_probabilities(1.0).inputs[0][:, -1:]
+        self.logits = hugging_face_probabilities(TEMPERATURES[0]).inputs[0][:, -1:]
         self.asked = 0
 
     def __call__(self, input_ids):
         self.asked += 1
-        batch, length = (int(dim) for dim in input_ids.shape)
-        return tensor(np.tile(self.logits, (batch, length, 1)), self.device)
+        shape = as_model_input(input_ids).shape
+        return tensor(np.tile(self.logits, (*shape, 1)), self.device)
 
 
 def test_generator(step, device):
@@ -334,17 +350,17 @@ def test_generate_draws(step, device):
     """temperature and rng: generate_tokens hands them on"""
 
     def drawn(seed):
-        ids = tensor(np.zeros((8, 2), dtype=np.int64), device)
+        ids = tensor(np.zeros((32, 2), dtype=np.int64), device)
         rng = np.random.default_rng(seed)
         tokens = step.generate_tokens(
-            ToyModel(device), ids, NEW_TOKENS, temperature=1.0, rng=rng
+            ToyModel(device), ids, 1, temperature=1.0, rng=rng
         )
-        return np.concatenate([to_array(token) for token in tokens], axis=1)
+        return to_array(next(iter(tokens)), "generate_tokens")
 
     one, again, other = (drawn(seed) for seed in (1, 1, 2))
     if (one == ToyModel(device).logits.argmax()).all():
         raise known(12, "temperature-not-handed-on", step)
     if (one != again).any():
-        raise known(12, "rng-ignored", step)
+        raise known(12, "rng-ignored", step, within="generate_tokens")
     if (one == other).all():
-        raise known(12, "fixed-seed", step)
+        raise known(12, "fixed-seed", step, within="generate_tokens")

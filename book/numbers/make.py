@@ -12,7 +12,6 @@ solutions, through MAX. Each chapter includes the parts of
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -24,14 +23,13 @@ from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 from numpy.typing import NDArray
-from rich.console import Console
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from course.check.compare import build, tensor
 from course.check.loading import load_solution
-from course.check.report import print_report
+from course.check.report import as_text
 from course.check.result import StepResult
 from course.check.runner import run_checks
 from course.runtime import prepare
@@ -611,13 +609,8 @@ def make_reports() -> dict[str, str]:
     made = {}
     for event in run_checks(list(STEPS), solutions=True, device="cpu"):
         if isinstance(event, StepResult):
-            file = io.StringIO()
-            console = Console(file=file, width=72, highlight=False, color_system=None)
-            print_report(event, console)
-            lines = [line.rstrip() for line in file.getvalue().splitlines()]
-            report = "\n".join(lines).strip()
             command = f"$ course check {event.step} --solutions"
-            block = f"```console\n{command}\n{report}\n```\n"
+            block = f"```console\n{command}\n{as_text(event)}\n```\n"
             made[f"report_{event.step:02d}.md"] = block
     return made
 

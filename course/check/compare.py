@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +39,10 @@ class CheckFailed(Exception):
         super().__init__(message)
         self.mistake = mistake
         self.short = short
+
+
+class NotThere(CheckFailed):
+    """Nothing is wrong but that something is missing, perhaps only not done yet."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,14 @@ def explained(attempt: Attempt) -> Iterator[None]:
 
 
 def known(
-    number: int, name: str, step: Any, *, detail: str = "", short: str = ""
+    number: int,
+    name: str,
+    step: Any,
+    *,
+    detail: str = "",
+    short: str = "",
+    lines: Sequence[str] = (),
+    within: str = "",
 ) -> CheckFailed:
     """The failure that a known mistake is, put into words.
 
@@ -94,10 +105,14 @@ def known(
         step: The reader's module, whose line is quoted.
         detail: What there is to say about this time.
         short: A few words for the line with the cross.
+        lines: Patterns for the line, if this time they are known better.
+        within: The function to look in, likewise.
     """
     from course.check.mistakes.explain import failed_by
 
-    return failed_by(number, name, step, detail=detail, short=short)
+    return failed_by(
+        number, name, step, detail=detail, short=short, lines=lines, within=within
+    )
 
 
 def tensor(array: Array, device: Device) -> Tensor:
@@ -114,7 +129,17 @@ def build(
     Raises:
         CheckFailed: Its parameters are not those of the reference.
     """
-    module = construct(make)
+    return load(construct(make), weights, device)
+
+
+def load(
+    module: Module[..., Any], weights: dict[str, Array], device: Device
+) -> Module[..., Any]:
+    """Give a module the reference's weights.
+
+    Raises:
+        CheckFailed: Its parameters are not those of the reference.
+    """
     assert_parameters(module, weights)
     module.load_state_dict(weights)
     return module.to(device)
@@ -159,13 +184,20 @@ def assert_parameters(module: Module[..., Any], weights: dict[str, Array]) -> No
     """
     shapes = {name: list(value.shape) for name, value in weights.items()}
     actual = shapes_of(module)
+    for name, shape in shapes.items():
+        if actual.get(name, shape) != shape:
+            raise CheckFailed(
+                f"{name} has the shape {actual[name]}; GPT-2 has {shape} here.",
+                short=f"{name}: {actual[name]}, not {shape}",
+            )
     missing = [name for name in shapes if name not in actual]
     extra = [name for name in actual if name not in shapes]
     if missing:
-        raise CheckFailed(
+        failed = CheckFailed if extra else NotThere
+        raise failed(
             f"The module has no parameter {_name_and_shape(missing[0], shapes)}"
-            f"{_and_more(missing)}. It has: {_list(actual)}. Every name is an "
-            "attribute set in __init__, spelled as in Hugging Face's GPT-2.",
+            f"{_and_more(missing)}. It has: {_list(actual)}. "
+            f"{_why_missing(module, missing[0])}",
             short=f"{missing[0]} is missing",
         )
     if extra:
@@ -176,12 +208,20 @@ def assert_parameters(module: Module[..., Any], weights: dict[str, Array]) -> No
             "longer fit. Leave it out, or compute it in forward.",
             short=f"{extra[0]} is one too many",
         )
-    for name, shape in shapes.items():
-        if actual[name] != shape:
-            raise CheckFailed(
-                f"{name} has the shape {actual[name]}; GPT-2 has {shape} here.",
-                short=f"{name}: {actual[name]}, not {shape}",
-            )
+
+
+def _why_missing(module: Module[..., Any], name: str) -> str:
+    attribute = name.partition(".")[0]
+    value = getattr(module, attribute, None)
+    if value is None or isinstance(value, Module | Tensor):
+        return (
+            "Every name is an attribute set in __init__, spelled as in Hugging Face's "
+            "GPT-2."
+        )
+    return (
+        f"self.{attribute} is a {type(value).__name__}; only tensors and modules of "
+        "MAX count."
+    )
 
 
 def shapes_of(module: Module[..., Any]) -> dict[str, list[int]]:
@@ -199,9 +239,7 @@ def to_array(output: object, what: str = "forward") -> Array:
         CheckFailed: It is not a MAX tensor.
     """
     if output is None:
-        raise CheckFailed(
-            f"{what} returns None. Does it end in a `return`?", short="None"
-        )
+        raise NotThere(f"{what} returns None. Does it end in a `return`?", short="None")
     if not isinstance(output, Tensor):
         kind = f"{type(output).__module__}.{type(output).__qualname__}"
         raise CheckFailed(

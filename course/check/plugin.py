@@ -13,8 +13,10 @@ from max.driver import Device, accelerator_count
 from max.dtype import DType
 from max.experimental.tensor import default_device, default_dtype
 
-from course.check.compare import CheckFailed
+from course.check.answers import ask_all
+from course.check.compare import CheckFailed, NotThere
 from course.check.loading import StepCannotLoad, load_step, read_source
+from course.check.module_check import Tried
 from course.check.report import print_report
 from course.check.result import Check, StepResult
 from course.check.tracebacks import in_few_words
@@ -90,6 +92,7 @@ def step(request: pytest.FixtureRequest) -> CheckedStep:
     """The file that is checked, imported as a step."""
     step = step_of(request.path)
     assert step is not None
+    ask_all(request.module.__name__)
     path = checked_file(request.config, step)
     return CheckedStep(load_step(step, path), path)
 
@@ -101,9 +104,9 @@ def device(request: pytest.FixtureRequest) -> Device:
 
 
 @pytest.fixture(scope="module")
-def outputs() -> dict[Any, Any]:
-    """What the reader's module returned, by case."""
-    return {}
+def tried() -> Tried:
+    """What was made of the reader's module, for all the checks of its step."""
+    return Tried()
 
 
 @pytest.fixture(autouse=True)
@@ -182,11 +185,17 @@ def explain(name: str, error: BaseException, step: Step, path: Path) -> Check:
     else:
         check.message, check.short = in_few_words(error, path)
     if todos:
-        # What is wrong because it is not there yet is no news; a mistake is.
         check.todo = [f"line {number}: {todo.todo}" for number, todo in todos]
-        check.short = "not done yet"
-        check.message = check.message if check.mistake else ""
+        if not _is_news(check, error):
+            check.message, check.mistake, check.short = "", None, "not done yet"
     return check
+
+
+def _is_news(check: Check, error: BaseException) -> bool:
+    """Whether more is wrong than that something is not there yet, and still None."""
+    if isinstance(error, CheckFailed):
+        return check.mistake is not None and not isinstance(error, NotThere)
+    return "None" not in str(error)
 
 
 def pytest_terminal_summary(

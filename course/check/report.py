@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -10,6 +12,7 @@ from rich.text import Text
 from course.check.result import Check, StepResult
 
 PRINTED_LINES = 12
+BOOK_WIDTH = 72
 
 
 def print_report(result: StepResult, console: Console | None = None) -> None:
@@ -17,8 +20,20 @@ def print_report(result: StepResult, console: Console | None = None) -> None:
     (console or Console(highlight=False)).print(render(result))
 
 
-def render(result: StepResult) -> RenderableType:
-    """Lay out the report of one step."""
+def as_text(result: StepResult) -> str:
+    """The report of one step as the book shows it."""
+    out = io.StringIO()
+    print_report(result, Console(file=out, width=BOOK_WIDTH, highlight=False))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip()
+
+
+def render(result: StepResult, for_help: str = "") -> RenderableType:
+    """Lay out the report of one step.
+
+    Args:
+        result: What was found.
+        for_help: How the reader gets a hint; by default, with `course hint`.
+    """
     parts: list[RenderableType] = [_headline(result), _checks(result)]
     printed = next((c.printed for c in result.checks if c.printed.strip()), "")
     failure = result.first_failure
@@ -34,7 +49,8 @@ def render(result: StepResult) -> RenderableType:
     if printed:
         parts.append(_printed(printed))
     number = result.step
-    parts.append(_next(f"Next: course hint {number} · chapter {number:02d}"))
+    for_help = for_help or f"course hint {number}"
+    parts.append(_next(f"Next: {for_help} · chapter {number:02d}"))
     return Group(*parts)
 
 

@@ -2,11 +2,11 @@
 
 from course.check.answers import (
     Expected,
-    randomise,
+    randomize,
     reference,
     weights_of,
 )
-from course.check.cases import CASES, Case
+from course.check.cases import CASES, MODEL_CASES, Case
 from course.check.compare import (
     Attempt,
     CheckFailed,
@@ -25,6 +25,7 @@ from course.check.module_check import ModuleCheck
 
 __all__ = [
     "CASES",
+    "MODEL_CASES",
     "Attempt",
     "Case",
     "CheckFailed",
@@ -38,7 +39,7 @@ __all__ = [
     "construct",
     "explained",
     "known",
-    "randomise",
+    "randomize",
     "reference",
     "tensor",
     "to_array",

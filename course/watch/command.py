@@ -208,7 +208,7 @@ class Watch:
         """One level more, or the first level if the reader has come to another TODO."""
         step, todo, level = self._hint
         current = self._session.current
-        now = panels.next_todo(current)
+        now = panels.open_todo(current)
         same = (step, todo) == (current.number, now)
         return current.number, now, min(level + 1, LEVELS[-1]) if same else 1
 
@@ -218,7 +218,7 @@ class Watch:
         current = self._session.current
         if self._key != "h" or (step, todo) != (
             current.number,
-            panels.next_todo(current),
+            panels.open_todo(current),
         ):
             self._key = ""
 
@@ -226,7 +226,7 @@ class Watch:
         step = self._session.current
         match self._key:
             case "h":
-                return panels.hint(step, self._hint[2], self._console)
+                return panels.hint(step, self._hint[2])
             case "d":
                 return panels.diff(step)
             case "c":

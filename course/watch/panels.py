@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 import difflib
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from course.check.loading import StepCannotLoad, read_source
 from course.errors import CourseError
-from course.hints import LEVELS, print_hints
-from course.skeleton import open_todos
+from course.hints import LEVELS, next_todo, render_next
 from course.steps import ROOT, Step, from_root
 
 KEYS = {
@@ -28,27 +27,24 @@ KEYS = {
 }
 
 
-def hint(step: Step, level: int, console: Console) -> RenderableType:
+def hint(step: Step, level: int) -> RenderableType:
     """The hints up to a level for the next open TODO, as `course hint` shows them."""
-    with console.capture() as capture:
-        try:
-            print_hints(step, level, False, console)
-        except CourseError as error:
-            console.print(str(error))
-    # Its last line names the command for more; here a key does that.
-    text = Text.from_ansi(capture.get().partition("More: ")[0].rstrip())
-    if level < LEVELS[-1]:
-        text.append("\nPress h again for more.", style="cyan")
-    return text
+    try:
+        hints = render_next(step, level)
+    except CourseError as error:
+        return Text(str(error))
+    if level == LEVELS[-1]:
+        return hints
+    return Group(hints, Text("Press h again for more.", style="cyan"))
 
 
-def next_todo(step: Step) -> str:
+def open_todo(step: Step) -> str:
     """The TODO that hints are about; empty when there is none."""
     try:
-        todos = open_todos(step, read_source(step, step.skeleton))
-    except StepCannotLoad:
+        found = next_todo(step)
+    except CourseError:
         return ""
-    return todos[0][1].todo if todos else ""
+    return found[1].todo if found else ""
 
 
 def diff(step: Step) -> RenderableType:

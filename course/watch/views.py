@@ -44,7 +44,7 @@ class Screen:
         if session.finished:
             parts += [celebration(session), ""]
         if session.result:
-            parts.append(render(session.result))
+            parts.append(render(session.result, for_help="h for a hint"))
         if panel:
             parts += [Rule(style="dim"), panel, Rule(style="dim")]
         parts += [status(session, job), keys()]

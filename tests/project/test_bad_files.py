@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from course.steps import ROOT
+from course.skeleton import make_skeleton
+from course.steps import ROOT, get_step
 from tests.project.conftest import solution_with
 
 LAST = "return self.c_proj(self.merge_heads(attended))"
@@ -132,3 +133,26 @@ def test_isolation(course, tmp_path):
     path.write_text(source.replace("solution_", "step_"))
     (tmp_path / "step_03.py").write_text("raise SystemExit")
     assert course("check", 9, "--file", path).status == 0
+
+
+BEGUN = {
+    # What is wrong in what has been done, though more is to be done.
+    "self.c_attn = Linear(config.n_embd, config.n_embd)": "Your c_attn makes n_embd",
+    "self.c_attn = Linear(config.n_embd, 3 * config.n_head)": "c_attn.weight is",
+    "self.c_attn = Linear(config.n_embd)": "TypeError: .*missing",
+    # What only is not done yet is no mistake.
+    "self.c_attn = Linear(config.n_embd, 3 * config.n_embd)": "^not done yet",
+    "self.c_attn = None": "^not done yet",
+}
+
+
+@pytest.mark.parametrize("line", BEGUN)
+def test_begun(course, tmp_path, line):
+    """A skeleton of which one line has been written."""
+    imported = "from max.experimental.nn import Module"
+    source = make_skeleton(get_step(7)).replace("self.c_attn = None", line)
+    path = tmp_path / "begun.py"
+    path.write_text(source.replace(f"\n{imported}", f"\n{imported}, Linear"))
+    message = check(course, path)
+    assert re.search(BEGUN[line], message)
+    assert "not done yet: line" in message

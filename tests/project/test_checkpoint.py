@@ -167,7 +167,7 @@ def test_wrong_tensor(folder):
 
 @pytest.mark.parametrize("length", [0, 7, 100, 40_000])
 def test_truncated_weights(folder, length):
-    """A download that broke off is recognised."""
+    """A download that broke off is recognized."""
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(CourseError, match="damaged or not finished"):

@@ -1,12 +1,14 @@
 """The tables of known mistakes: true, told apart, and fit to be read."""
 
 import collections
+import difflib
 import importlib
 import inspect
 import os
 import re
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -16,10 +18,18 @@ from course.check.compare import same_numbers
 from course.check.mistakes.__main__ import to_markdown
 from course.check.mistakes.any_step import MISTAKES as ANYWHERE
 from course.check.mistakes.any_step import find_in_parameters
-from course.check.mistakes.mistake import all_mistakes, mistakes_of, table_module
+from course.check.mistakes.mistake import (
+    all_mistakes,
+    get_mistake,
+    mistakes_of,
+    table_module,
+)
+from course.check.mistakes.quote import quote
 from course.check.mistakes.search import Answer, Parameters, find, find_parameters
 from course.check.mistakes.where import first_wrong_part, which_cases, which_places
 from course.steps import ROOT, STEPS
+from tests.project.mutants.known import KNOWN
+from tests.project.mutants.mutant import solution
 
 COMPUTED = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
 
@@ -124,21 +134,19 @@ def test_mistakes_in_parameters(number):
 
 
 @pytest.mark.parametrize(
-    ("changes", "name"),
+    ("actual", "name"),
     [
-        ({"c_fc": "fc"}, "misspelled-name"),
-        ({"b": None}, "bias-missing"),
-        ({"more": [1]}, "extra-parameter"),
+        ({"fc.weight": [3, 2], "fc.bias": [3]}, "misspelled-name"),
+        ({"c_fc.weight": [3, 2]}, "bias-missing"),
+        ({"c_fc.weight": [3, 2], "c_fc.bias": [3], "more": [1]}, "extra-parameter"),
+        ({"c_fc.weight": [2, 3], "c_fc.bias": [2]}, "sizes-exchanged"),
+        ({"c_fc.weight": [2, 3], "c_fc.bias": [3]}, "weight-transposed"),
+        ({"c_fc.weight": [3, 2], "c_fc.bias": [1]}, "wrong-size"),
     ],
 )
-def test_mistakes_in_any_parameters(changes, name):
+def test_mistakes_in_any_parameters(actual, name):
     """Those that every step can have."""
     right = {"c_fc.weight": [3, 2], "c_fc.bias": [3]}
-    actual = {
-        "misspelled-name": {"fc.weight": [3, 2], "fc.bias": [3]},
-        "bias-missing": {"c_fc.weight": [3, 2]},
-        "extra-parameter": right | changes,
-    }[name]
     assert find_in_parameters(Parameters({}, right, actual))[0] == name
 
 
@@ -260,3 +268,55 @@ def test_right_answers_load_no_mistakes():
             capture_output=True,
         )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def quoted_line(mutant, name, path):
+    """The number of the line that is quoted for a mistake; 0 if none is."""
+    path.write_text(mutant.source)
+    mistake = get_mistake(mutant.step, name)
+    step = types.SimpleNamespace(__file__=str(path))
+    found = quote(step, mistake.lines, mistake.within)
+    return int(found.partition("│")[0]) if found else 0
+
+
+def changed_lines(mutant):
+    """The numbers of the lines that a mutant changes."""
+    before = solution(mutant.step).splitlines()
+    after = mutant.source.splitlines()
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    return {
+        number
+        for kind, _, _, start, end in matcher.get_opcodes()
+        if kind != "equal"
+        for number in range(start + 1, end + 1)
+    }
+
+
+def test_quoted_lines(tmp_path):
+    """What is quoted was changed, or else is where something is missing."""
+    beside = {
+        name
+        for mutant in KNOWN
+        for name in (mutant.mistake or "").split("+")
+        if name
+        and (number := quoted_line(mutant, name, tmp_path / "step.py"))
+        and number not in changed_lines(mutant)
+    }
+    assert beside == {
+        "activation-twice",  # The first of the two.
+        "attention-half-twice",
+        "head-axis-not-moved",  # The reshape after which it should be moved.
+        "heads-not-merged",  # Where merge_heads is called: it may itself be wrong.
+        "initial-values",  # The check knows which of the two it is.
+        "mask-hides-itself",  # The mutant has a mask of its own.
+        "mask-one-too-late",
+        "newest-token-ignored",  # The loop.
+        "no-activation",  # What comes before it.
+        "no-mask",  # The softmax, before which it should be added.
+        "no-softmax",
+        "not-a-dataclass",  # The class.
+        "past-columns-missing",
+        "rng-ignored",  # The check knows which of the two functions it is.
+        "rng-required",
+        "temperature-not-handed-on",  # The call has several lines.
+    }

@@ -1,4 +1,4 @@
-"""Skeletons and solutions belong together, and skeletons are recognised as such."""
+"""Skeletons and solutions belong together, and skeletons are recognized as such."""
 
 import ast
 import os

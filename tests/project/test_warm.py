@@ -5,9 +5,13 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
+from course.check.result import StepResult
+from course.check.runner import run_checks
+from course.skeleton import make_skeleton
 from course.steps import ROOT, STEPS
-from course.warm import KERNELS, missing_kernels
+from course.warm import KERNELS, missing_kernels, warm_answers
 
 USED = """
 import course, sys, pytest
@@ -50,3 +54,40 @@ def test_nothing_missing_after_warming():
     assert missing_kernels([step.number for step in STEPS], "no-such-device") == list(
         KERNELS
     )
+
+
+ANSWERED = {
+    *(f"test_step_{number:02d}-hugging_face.npz" for number in range(1, 12)),
+    "test_step_12-hugging_face_greedy.npz",
+    "test_step_12-hugging_face_ids.npz",
+    "test_step_12-hugging_face_probabilities.npz",
+}
+
+
+def test_answers_are_warmed(tmp_path, monkeypatch):
+    """After warming, no check has to ask Hugging Face."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    console = Console(record=True)
+    warm_answers(STEPS, console)
+    assert f"{len(STEPS)}/{len(STEPS)}" in console.export_text()
+    [folder] = tmp_path.iterdir()
+    assert {path.name for path in folder.iterdir()} >= ANSWERED
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    warm_answers(STEPS, console)
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_a_check_leaves_all_its_answers(tmp_path, monkeypatch):
+    """Also those of the checks that are not reached, as with a skeleton."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    skeleton = tmp_path / "skeleton.py"
+    skeleton.write_text(make_skeleton(STEPS[11]))
+    [result] = (
+        event
+        for event in run_checks([STEPS[11]], file=skeleton)
+        if isinstance(event, StepResult)
+    )
+    assert result.not_done
+    [folder] = tmp_path.glob("gpt2*")
+    names = {path.name for path in folder.iterdir()}
+    assert names == {name for name in ANSWERED if "12" in name}

@@ -144,6 +144,7 @@ def test_from_the_first_step_to_the_third(reader):
 def test_the_keys(at_step_3):
     """Hints level by level, the diff, the chapter, steps back and forth."""
     reader = at_step_3
+    reader.see("Next: h for a hint · chapter 03")
     reader.press("h")
     first = reader.see("press h again")
     reader.press("h")

@@ -31,6 +31,18 @@ MISTAKES = (
         look="The line in `__init__` that creates the weight: use Linear.",
     ),
     Mistake(
+        id="wrong-size",
+        what="You have a parameter of another shape than in GPT-2.",
+        why="Weights are loaded into it, number by number.",
+        look="The line in `__init__` that creates it.",
+    ),
+    Mistake(
+        id="wrong-method",
+        what="One of your methods gives something else than it should.",
+        why="The others build on it.",
+        look="The method's docstring says which shape comes in and which goes out.",
+    ),
+    Mistake(
         id="bias-missing",
         what="A layer of yours has no bias, and GPT-2 has one there.",
         why="A bias that is not added shifts every output by the same vector.",
@@ -58,34 +70,48 @@ MISTAKES = (
 )
 
 
-def find_in_parameters(found: Parameters) -> tuple[str, str] | None:
-    """The id of the mistake that explains the parameters, and what it is about."""
+Found = tuple[str, str, list[str]]
+
+
+def find_in_parameters(found: Parameters) -> Found | None:
+    """The id of the mistake behind the parameters, what it is about, and its line."""
     expected, actual = found.expected, found.actual
     missing = [name for name in expected if name not in actual]
     extra = [name for name in actual if name not in expected]
+    if wrong := [k for k in actual if k in expected and expected[k] != actual[k]]:
+        return _find_in_layers(found, wrong)
     if missing and extra:
         if [expected[name] for name in missing] == [actual[name] for name in extra]:
-            return "misspelled-name", f"{extra[0]} should be {missing[0]}."
+            detail = f"{extra[0]} should be {missing[0]}."
+            return "misspelled-name", detail, _creating(extra[0])
         return None
     if missing:
         if all(name.endswith("bias") for name in missing):
-            return "bias-missing", f"{', '.join(missing[:3])}: missing."
+            return "bias-missing", f"{', '.join(missing[:3])}: missing.", []
         return None
     if extra:
-        return "extra-parameter", f"{', '.join(extra[:3])}: one too many."
-    return _find_in_layers(found)
-
-
-def _find_in_layers(found: Parameters) -> tuple[str, str] | None:
-    """As above, for parameters whose names are right."""
-    names = [k for k, shape in found.expected.items() if found.actual[k] != shape]
-    weights = [name for name in names if name.endswith("weight")]
-    if not all(found.actual[k] == found.expected[k][::-1] for k in weights):
-        return None
-    for weight in weights:
-        shape, bias = found.actual[weight], weight.replace("weight", "bias")
-        detail = f"{weight} is {shape}; GPT-2 has {shape[::-1]}."
-        if bias not in found.actual or found.actual[bias] == shape[:1]:
-            return "sizes-exchanged", detail
-        return "weight-transposed", detail
+        detail = f"{', '.join(extra[:3])}: one too many."
+        return "extra-parameter", detail, _creating(extra[0])
     return None
+
+
+def _find_in_layers(found: Parameters, names: list[str]) -> Found:
+    """As above, for parameters of other shapes."""
+    expected, actual = found.expected, found.actual
+    line = _creating(names[0])
+    weights = [name for name in names if name.endswith("weight")]
+    if weights and all(actual[k] == expected[k][::-1] for k in weights):
+        weight = weights[0]
+        shape, bias = actual[weight], weight.replace("weight", "bias")
+        detail = f"{weight} is {shape}; GPT-2 has {shape[::-1]}."
+        if bias not in actual or actual[bias] == shape[:1]:
+            return "sizes-exchanged", detail, line
+        return "weight-transposed", detail, line
+    detail = f"{names[0]} is {actual[names[0]]}; GPT-2 has {expected[names[0]]}."
+    return "wrong-size", detail, line
+
+
+def _creating(name: str) -> list[str]:
+    """Patterns for the line that creates a parameter, if it is in this file."""
+    parts = name.split(".")
+    return [rf"self\.{part}\s*=" for part in parts if not part.isdigit()][-2:]

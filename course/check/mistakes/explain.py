@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,31 +9,47 @@ from typing import Any
 
 import numpy as np
 from max.experimental.nn import Module
+from max.experimental.tensor import Tensor
 
+from course.check.answers import Expected
 from course.check.compare import (
     Attempt,
     CheckFailed,
+    NotThere,
+    assert_same,
     call,
     is_close,
     same_numbers,
     tensor,
     to_array,
 )
+from course.check.max_errors import in_plain_words, parse
 from course.check.mistakes.any_step import find_in_parameters
+from course.check.mistakes.begun import finished
 from course.check.mistakes.mistake import Mistake, get_mistake, table_module
 from course.check.mistakes.numbers import Array
-from course.check.mistakes.search import Answer, Parameters, find, find_parameters
+from course.check.mistakes.quote import quote
+from course.check.mistakes.search import (
+    Answer,
+    Parameters,
+    find,
+    find_in_module,
+    find_parameters,
+    find_refused,
+)
 from course.check.mistakes.where import (
     Part,
     first_wrong_part,
     which_cases,
     which_places,
 )
-from course.check.tracebacks import in_few_words
+from course.check.tracebacks import in_few_words, reader_lines
 
 
 def explain(failed: CheckFailed, attempt: Attempt) -> CheckFailed:
     """Say which mistake explains the outputs, or else where they start to differ."""
+    if isinstance(failed, NotThere):
+        return _wrong_method(attempt) or failed
     answers, close = _answers(attempt), _close(attempt)
     if mistakes := find(attempt.number, answers, close):
         return named(mistakes, attempt.step, short=failed.short)
@@ -44,11 +59,21 @@ def explain(failed: CheckFailed, attempt: Attempt) -> CheckFailed:
 
 
 def explain_error(error: Exception, attempt: Attempt) -> CheckFailed | None:
-    """Explain an exception by what the reader's code returns in other cases."""
+    """Explain an exception by its shapes, or by what other cases return."""
+    path = Path(attempt.step.__file__)
+    message, short = in_few_words(error, path)
+    refused = parse(str(error).strip())
+    if refused and (mistake := find_refused(attempt.number, refused, attempt.cases)):
+        detail = in_plain_words(str(error).strip()) or ""
+        line = quote(attempt.step, mistake.lines, mistake.within)
+        line = line or "".join(reader_lines(error, path)[-1:])
+        text = in_words(mistake, attempt.step, detail, line)
+        return CheckFailed(
+            text, mistake=mistake.id, short="shapes or dtypes do not fit"
+        )
     mistakes = find(attempt.number, _answers(attempt), _close(attempt))
     if not mistakes:
         return None
-    message, short = in_few_words(error, Path(attempt.step.__file__))
     found = named(mistakes, attempt.step, short=short)
     return CheckFailed(
         f"{found}\nWith other inputs it ends in an error:\n{message}",
@@ -58,15 +83,26 @@ def explain_error(error: Exception, attempt: Attempt) -> CheckFailed | None:
 
 
 def explain_parameters(
-    failed: CheckFailed, number: int, step: Any, found: Sequence[Parameters]
+    failed: CheckFailed,
+    number: int,
+    step: Any,
+    module: Module[..., Any],
+    found: Sequence[Parameters],
 ) -> CheckFailed:
     """Say which mistake explains the parameters."""
-    if mistake := find_parameters(number, found):
-        return named((mistake,), step, detail=str(failed), short=failed.short)
-    if known := find_in_parameters(found[0]):
-        name, detail = known
-        return failed_by(number, name, step, detail=detail, short=failed.short)
-    return failed
+    mistake = find_parameters(number, found) or find_in_module(number, module)
+    if mistake:
+        better = named((mistake,), step, detail=str(failed), short=failed.short)
+    elif known := find_in_parameters(found[0]):
+        name, detail, line = known
+        better = failed_by(
+            number, name, step, detail=detail, short=failed.short, lines=line
+        )
+    else:
+        return failed
+    if isinstance(failed, NotThere) and not (mistake and mistake.seen_in):
+        return NotThere(str(better), mistake=better.mistake, short=better.short)
+    return better
 
 
 def named(
@@ -84,49 +120,31 @@ def named(
 
 
 def failed_by(
-    number: int, name: str, step: Any, *, detail: str = "", short: str = ""
+    number: int,
+    name: str,
+    step: Any,
+    *,
+    detail: str = "",
+    short: str = "",
+    lines: Sequence[str] = (),
+    within: str = "",
 ) -> CheckFailed:
-    """Put one mistake into words, by its id."""
-    return named([get_mistake(number, name)], step, detail=detail, short=short)
+    """Put one mistake into words, by its id; `lines` and `within` as in `quote`."""
+    mistake = get_mistake(number, name)
+    line = quote(step, lines or mistake.lines, within or mistake.within)
+    text = in_words(mistake, step, detail, line)
+    return CheckFailed(text, mistake=name, short=short)
 
 
-def in_words(mistake: Mistake, step: Any, detail: str = "") -> str:
+def in_words(mistake: Mistake, step: Any, detail: str = "", line: str = "") -> str:
     """What is wrong, with the reader's line, why it matters, and where to look."""
-    lines = [mistake.what, detail, _quote(step, mistake.lines), mistake.why]
+    lines = [
+        mistake.what,
+        detail,
+        line or quote(step, mistake.lines, mistake.within),
+        mistake.why,
+    ]
     return "\n".join([*filter(None, lines), f"Where to look: {mistake.look}"])
-
-
-def _quote(step: Any, patterns: Sequence[str]) -> str:
-    """The first of the reader's lines of code that matches, with its number."""
-    try:
-        source = Path(step.__file__).read_text(encoding="utf-8")
-        numbers = _lines_of_code(ast.parse(source))
-    except (OSError, ValueError, SyntaxError):
-        return ""
-    lines = source.splitlines()
-    for pattern in patterns:
-        for number in numbers:
-            line = lines[number - 1].partition("#")[0]
-            if re.search(pattern, line):
-                return f"    {number} │ {line.strip()}"
-    return ""
-
-
-def _lines_of_code(tree: ast.Module) -> list[int]:
-    """The lines inside functions and classes that are no docstrings."""
-    found: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found.add(node.lineno)
-            for statement in node.body:
-                is_text = isinstance(statement, ast.Expr) and isinstance(
-                    statement.value, ast.Constant
-                )
-                is_scope = isinstance(statement, (ast.FunctionDef, ast.ClassDef))
-                if not is_text and not is_scope:
-                    end = statement.end_lineno or statement.lineno
-                    found.update(range(statement.lineno, end + 1))
-    return sorted(found)
 
 
 def _close(attempt: Attempt) -> Callable[[Array, Array], bool]:
@@ -176,13 +194,50 @@ def _places(
     return places
 
 
+def _wrong_method(attempt: Attempt) -> CheckFailed | None:
+    """What is wrong in a method that is done already, if `forward` is not."""
+    parts = getattr(table_module(attempt.number), "parts", None)
+    if parts is None or attempt.module is None:
+        return None
+    path = Path(attempt.step.__file__)
+    case, expected = next(iter(attempt.cases.items()))
+    module = attempt.module(case)
+    for part in finished(parts(case, expected), attempt.number, path):
+        name = f"self.{part.name}"
+        inputs = _inputs(part, attempt)
+        try:
+            output = call(getattr(module, part.name), inputs)
+            assert_same(output, Expected(output=part.output), attempt.device, name)
+        except NotThere:
+            continue
+        except CheckFailed as failed:
+            given = ", ".join(str(list(x.shape)) for x in part.arguments)
+            return failed_by(
+                attempt.number,
+                "wrong-method",
+                attempt.step,
+                detail=f"Given {given}, what {name} returns is wrong.\n{failed}",
+                short=f"{name} is not right",
+                lines=["return"],
+                within=part.name,
+            )
+        except Exception as error:
+            if better := explain_error(error, attempt):
+                return better
+            raise
+    return None
+
+
 def _run_part(module: Module[..., Any], part: Part, attempt: Attempt) -> Array | None:
     """What a part of the reader's module makes of the right inputs, if it can."""
-    inputs = [tensor(np.asarray(x), attempt.device) for x in part.arguments]
     try:
         found: Any = module
         for name in part.name.split("."):
             found = list(found)[int(name)] if name.isdigit() else getattr(found, name)
-        return to_array(call(found, inputs))
+        return to_array(call(found, _inputs(part, attempt)))
     except Exception:
         return None
+
+
+def _inputs(part: Part, attempt: Attempt) -> list[Tensor]:
+    return [tensor(np.asarray(x), attempt.device) for x in part.arguments]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from course.check.mistakes.refusals import Refusal
 from course.steps import STEPS
 
 Options = dict[str, Any]
@@ -26,7 +27,10 @@ class Mistake:
         ways: Options for the step's `compute`; several if there are variants.
         shapes: How the names and shapes of the parameters change, given the right
             ones and the sizes of the model.
+        refused: How it shows in an operation that MAX refuses to do.
+        seen_in: Whether the reader's module, as constructed, shows it.
         lines: Patterns that find the reader's line, the best one first.
+        within: The function in which to look for that line; everywhere by default.
     """
 
     id: str
@@ -35,7 +39,10 @@ class Mistake:
     look: str
     ways: tuple[Options, ...] = ()
     shapes: Callable[[Shapes, dict[str, Any]], Shapes] | None = None
+    refused: tuple[Refusal, ...] = ()
+    seen_in: Callable[[Any], bool] | None = None
     lines: tuple[str, ...] = ()
+    within: str = ""
 
 
 def table_module(number: int) -> ModuleType:

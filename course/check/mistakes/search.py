@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from course.check.answers import Expected
+from course.check.cases import Case
+from course.check.max_errors import Refused
 from course.check.mistakes.mistake import (
     Mistake,
     Options,
@@ -108,9 +110,32 @@ def _compute(
 
 def find_parameters(number: int, found: Sequence[Parameters]) -> Mistake | None:
     """The mistake that explains the parameters for every size of model."""
+    # As if those that are not there yet were right, if nothing explains them all.
+    completed = [
+        Parameters(one.sizes, one.expected, one.expected | one.actual) for one in found
+    ]
+    for parameters in (found, completed):
+        for mistake in mistakes_of(number):
+            if mistake.shapes and all(
+                mistake.shapes(one.expected, one.sizes) == one.actual
+                for one in parameters
+            ):
+                return mistake
+    return None
+
+
+def find_in_module(number: int, module: Any) -> Mistake | None:
+    """The mistake that the reader's module shows as it is constructed."""
     for mistake in mistakes_of(number):
-        if mistake.shapes and all(
-            mistake.shapes(one.expected, one.sizes) == one.actual for one in found
-        ):
+        if mistake.seen_in and mistake.seen_in(module):
+            return mistake
+    return None
+
+
+def find_refused(number: int, refused: Refused, cases: Iterable[Any]) -> Mistake | None:
+    """The mistake behind an operation that MAX refused in one of the cases."""
+    cases = [case for case in cases if isinstance(case, Case)]
+    for mistake in mistakes_of(number):
+        if any(shows(refused, case) for shows in mistake.refused for case in cases):
             return mistake
     return None

@@ -133,7 +133,12 @@ MISTAKES = (
         why="Every token would see the future that it is to predict.",
         look=ROOM,
         ways=({"visible": "everything"},),
-        lines=(r"return",),
+        lines=(
+            r"Tensor\(0",
+            r"full\(",
+            r"zeros",
+            r"return",
+        ),
     ),
     Mistake(
         id="everything-hidden",
@@ -158,7 +163,12 @@ MISTAKES = (
         why="Scores are [new tokens, all tokens], and the mask is added to them.",
         look="The order in the shape: [sequence_length, num_tokens + sequence_length].",
         ways=({"shape": "columns first"},),
-        lines=(r"broadcast_to", r"\[sequence_length", r"transpose", r"total_length"),
+        lines=(
+            r"transpose",
+            r"permute",
+            r"broadcast_to",
+            r"\[sequence_length",
+        ),
     ),
     Mistake(
         id="mask-has-more-axes",

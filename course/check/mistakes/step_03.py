@@ -36,11 +36,11 @@ def layer_norm(
     """(x - mean) / sqrt(variance + eps) * weight + bias."""
     eps = epsilon if eps is None else eps
     average = x.mean(axis=axis, keepdims=True)
-    centred = x - average
-    squares = x**2 if mean == "ignored" else centred**2
+    centered = x - average
+    squares = x**2 if mean == "ignored" else centered**2
     spread = squares.mean(axis=axis, keepdims=True)
     if variance == "unbiased":
-        spread = centred.var(axis=axis, keepdims=True, ddof=1)
+        spread = centered.var(axis=axis, keepdims=True, ddof=1)
     deviation = np.sqrt(spread + eps)
     if eps_place == "outside the root":
         deviation = np.sqrt(spread) + eps
@@ -49,7 +49,7 @@ def layer_norm(
         "variance": spread + eps,
         "nothing": np.float32(1),
     }[divide_by]
-    normalized = (centred if mean == "subtracted" else x) / divisor
+    normalized = (centered if mean == "subtracted" else x) / divisor
     weight, bias = weights["weight"], weights["bias"]
     values = {"weight": weight, "bias": bias, "1 + weight": 1 + weight}
     factor, summand = values.get(scale), values.get(shift)
@@ -69,7 +69,11 @@ MISTAKES = (
         "something else wherever the variance is small.",
         look="The denominator in `forward`.",
         ways=({"eps_place": "outside the root"},),
-        lines=(r"eps",),
+        lines=(
+            r"sqrt\(.*\) ?\+",
+            r"\+ ?(self\.)?eps",
+        ),
+        within="forward",
     ),
     Mistake(
         id="eps-missing",
@@ -86,7 +90,11 @@ MISTAKES = (
         why="Models differ in it: the configuration has layer_norm_epsilon for that.",
         look="self.eps in `__init__`, epsilon= in `forward`.",
         ways=tuple({"eps": eps} for eps in (1e-5, 1e-4, 1e-3)),
-        lines=(r"epsilon", r"eps\b"),
+        lines=(
+            r"\beps(ilon)? ?= ?[\d.]",
+            r"epsilon",
+            r"eps\b",
+        ),
     ),
     Mistake(
         id="unbiased-variance",
@@ -127,7 +135,11 @@ MISTAKES = (
         why="The bias would be scaled too: normalized * weight + bias is meant.",
         look="The order, or the brackets, at the end of `forward`.",
         ways=({"shift": "before the scale"},),
-        lines=(r"bias",),
+        lines=(
+            r"bias\) ?\*",
+            r"\+ ?self\.bias",
+        ),
+        within="forward",
     ),
     Mistake(
         id="mean-not-subtracted",
@@ -165,7 +177,7 @@ MISTAKES = (
     Mistake(
         id="wrong-axis",
         what="Your mean and variance run over the positions instead of the width.",
-        why="Each token is normalized by itself; yours sees its neighbours, later "
+        why="Each token is normalized by itself; yours sees its neighbors, later "
         "ones too.",
         look="axis= where mean and variance are computed: the last one, -1.",
         ways=({"axis": -2}, {"axis": 0}),
@@ -181,7 +193,7 @@ MISTAKES = (
         lines=(r"axis", r"mean\("),
     ),
     Mistake(
-        id="zero-centred-scale",
+        id="zero-centered-scale",
         what="Your output is multiplied by 1 + weight.",
         why="Gemma stores its scale like that; GPT-2's weights are the scale itself.",
         look="The end of `forward`, and the initial value of the weight: ones.",

@@ -166,7 +166,10 @@ MISTAKES = (
         why="The output is added to the residual stream as it is, negative or not.",
         look="The end of `forward`.",
         ways=({"after": True},),
-        lines=(r"gelu",),
+        lines=(
+            r"gelu\(.*c_proj",
+            r"gelu",
+        ),
     ),
     Mistake(
         id="activation-first",

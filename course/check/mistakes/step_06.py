@@ -16,6 +16,7 @@ from course.check.mistakes.parameters import (
     resized,
     vocab_size,
 )
+from course.check.mistakes.refusals import rows_by_floats
 
 
 def compute(case: Case, expected: Expected, **options: Any) -> Array:
@@ -62,7 +63,10 @@ MISTAKES = (
         "n_positions: the longest sequence would fall off its end.",
         look=POSITIONS,
         ways=({"rows": "1, 2, 3, ..."},),
-        lines=(r"arange", r"\+ 1"),
+        lines=(
+            r"\+ 1\b",
+            r"arange",
+        ),
     ),
     Mistake(
         id="positions-reversed",
@@ -70,7 +74,11 @@ MISTAKES = (
         why="The first token of a sequence has position 0.",
         look=POSITIONS,
         ways=({"rows": "..., 2, 1, 0"},),
-        lines=(r"arange", r"::-1"),
+        lines=(
+            r"::-1",
+            r"- 1 - ",
+            r"arange",
+        ),
     ),
     Mistake(
         id="positions-all-zero",
@@ -78,7 +86,19 @@ MISTAKES = (
         why="The model could not tell the order of the tokens.",
         look=POSITIONS,
         ways=({"rows": "0, 0, 0, ..."},),
-        lines=(r"zeros", r"arange", r"\*"),
+        lines=(
+            r"zeros",
+            r"\bpositions - positions",
+            r"\* 0",
+            r"arange",
+        ),
+    ),
+    Mistake(
+        id="positions-without-dtype",
+        what="Your positions are floats.",
+        why="Tensor.arange makes floats unless it is told a dtype.",
+        look="Tensor.arange(seq_length, dtype=input_ids.dtype, ...).",
+        refused=(rows_by_floats,),
     ),
     Mistake(
         id="ids-for-positions",
@@ -102,7 +122,10 @@ MISTAKES = (
         why="Token embeddings, to which these are added, are as long as the input.",
         look=POSITIONS,
         ways=({"rows": "the whole table"},),
-        lines=(r"n_positions", r"weight", r"arange"),
+        lines=(
+            r"wpe\.weight",
+            r"arange",
+        ),
     ),
     Mistake(
         id="last-position-only",
@@ -110,7 +133,10 @@ MISTAKES = (
         why="Each token gets the embedding of its own position.",
         look=POSITIONS,
         ways=({"rows": "the last"},),
-        lines=(r"arange", r"self\.wpe\("),
+        lines=(
+            r"\[-1",
+            r"self\.wpe\(",
+        ),
     ),
     Mistake(
         id="last-position-missing",
@@ -118,7 +144,11 @@ MISTAKES = (
         why="Tensor.arange(n) already stops before n.",
         look=POSITIONS,
         ways=({"rows": "all but the last"},),
-        lines=(r"arange", r"- 1"),
+        lines=(
+            r":-1\]",
+            r"- 1",
+            r"arange",
+        ),
     ),
     Mistake(
         id="position-embedding-scaled",

@@ -12,6 +12,7 @@ from course.check.cases import Case
 from course.check.mistakes.mistake import Mistake
 from course.check.mistakes.numbers import Array, Weights, linear, softmax, under
 from course.check.mistakes.parameters import linear_resized, n_embd, times_n_embd
+from course.check.mistakes.refusals import when
 from course.check.mistakes.where import Part
 
 
@@ -84,6 +85,7 @@ def attention(
         "root of n_head": 1 / math.sqrt(n_head),
         "n_head": 1 / n_head,
         "times root of head_dim": math.sqrt(head_dim),
+        "zero": 0.0,
     }[scale]
     shares = _shares(scores * np.float32(factor), mask, normalize)
     if weights_transposed:
@@ -164,7 +166,15 @@ def _shares(scores: Array, mask: str, normalize: str) -> Array:
 def _scale(name: str, what: str, why: str, kind: str) -> Mistake:
     look = "The scores in `attention`: divided by math.sqrt(self.head_dim)."
     ways = ({"scale": kind},)
-    return Mistake(name, what, why, look, ways, lines=(r"[^/]/ |/=", r"sqrt", r"@"))
+    return Mistake(
+        name,
+        what,
+        why,
+        look,
+        ways,
+        lines=(r"[^/]/ |/=", r"sqrt", r"@"),
+        within="attention",
+    )
 
 
 def _order(order: str) -> Mistake:
@@ -178,7 +188,8 @@ def _order(order: str) -> Mistake:
         look="The line in `forward` that splits the result of c_attn, and the order "
         "of the arguments after it.",
         ways=({"order": order},),
-        lines=(r"split", r"chunk", r"c_attn\("),
+        lines=(r"split\(", r"chunk", r"c_attn\("),
+        within="forward",
     )
 
 
@@ -195,8 +206,8 @@ MISTAKES = (
     ),
     Mistake(
         id="mask-after-softmax",
-        what="Your mask comes after the softmax: hidden weights are set to 0, and the "
-        "rest no longer sum to 1.",
+        what="Your mask comes after the softmax. Multiplied there, it leaves weights "
+        "that no longer sum to 1; added, weights of minus infinity.",
         why="Added before the softmax, minus infinity makes a weight 0 and leaves the "
         "others summing to 1.",
         look=MASK,
@@ -205,6 +216,14 @@ MISTAKES = (
             {"mask": "after softmax, minus infinity"},
         ),
         lines=(r"mask",),
+    ),
+    Mistake(
+        id="mask-instead-of-scores",
+        what="Your weights come from the mask alone: the scores are lost.",
+        why="Every position then takes the plain mean of all it may see.",
+        look="`attention`: scores + causal_mask(...).",
+        ways=({"scale": "zero"},),
+        lines=(r"= causal_mask\(",),
     ),
     Mistake(
         id="mask-multiplied",
@@ -364,7 +383,7 @@ MISTAKES = (
     Mistake(
         id="head-axis-last",
         what="Your width is cut as [head_dim, n_head] instead of [n_head, head_dim].",
-        why="A head is a run of neighbouring columns, not every n_head-th one.",
+        why="A head is a run of neighboring columns, not every n_head-th one.",
         look="`split_heads`: the order in the reshape.",
         ways=(
             {"split": "heads last"},
@@ -379,6 +398,7 @@ MISTAKES = (
         look="`merge_heads`: x.transpose(1, 2), then reshape.",
         ways=({"merge": "heads last"}, {"merge": "positions and width exchanged"}),
         lines=(r"transpose", r"permute"),
+        within="merge_heads",
     ),
     Mistake(
         id="head-axis-not-moved",
@@ -388,6 +408,7 @@ MISTAKES = (
         "and head_dim.",
         look="`split_heads`: transpose(1, 2) after the reshape.",
         ways=({"split": "not moved", "merge": "as it is"},),
+        refused=(when("Reshape", "bhld", "bhn"),),
         lines=(r"reshape\(.*head_dim",),
     ),
     Mistake(
@@ -407,7 +428,11 @@ MISTAKES = (
             {"heads": "head_dim"},
             {"heads": "head_dim", "scale": "root of n_head"},
         ),
-        lines=(r"reshape\(.*head_dim", r"head_dim ="),
+        lines=(
+            r"self\.n_head = .*//",
+            r"head_dim = config\.n_head",
+            r"reshape\(.*head_dim",
+        ),
     ),
     *(_order(order) for order in ("qvk", "kqv", "vkq", "kvq", "vqk")),
     Mistake(
@@ -418,6 +443,7 @@ MISTAKES = (
         look="`forward`: split into three parts of n_embd, then each into heads.",
         ways=({"layout": "by head"}, {"layout": "by column"}),
         lines=(r"split", r"chunk", r"reshape\("),
+        within="forward",
     ),
     Mistake(
         id="query-with-query",
@@ -441,7 +467,7 @@ MISTAKES = (
         why="The key is what a position is found by; the value is what it gives.",
         look="`attention`: weights @ value.",
         ways=({"mixed": "keys"},),
-        lines=(r"@ key\b", r"@"),
+        lines=(r"@ key\b(?!\.)",),
     ),
     Mistake(
         id="queries-mixed",
@@ -449,7 +475,7 @@ MISTAKES = (
         why="The query is what a position asks; the value is what it gives.",
         look="`attention`: weights @ value.",
         ways=({"mixed": "queries"},),
-        lines=(r"@ query\b", r"@"),
+        lines=(r"@ query\b(?!\.)",),
     ),
     Mistake(
         id="output-not-projected",
@@ -473,7 +499,9 @@ MISTAKES = (
         why="The residual stream is [batch, seq_length, n_embd].",
         look="`merge_heads`, and whether `forward` calls it.",
         ways=({"merge": "not merged", "projections": 0},),
+        refused=(when("Matmul", "blhd", "nn"), when("Matmul", "bhld", "nn")),
         lines=(r"return",),
+        within="forward",
     ),
     Mistake(
         id="residual-in-attention",
@@ -482,6 +510,49 @@ MISTAKES = (
         look="The end of `forward`.",
         ways=({"residual": True},),
         lines=(r"\+",),
+        within="forward",
+    ),
+    Mistake(
+        id="key-not-transposed",
+        what="Your keys are not transposed, or other axes of theirs than the last two.",
+        why="Each query is multiplied by each key: rows by columns.",
+        look="`attention`: query @ key.transpose(-1, -2).",
+        refused=(when("Matmul", "bhld", "bhld"), when("Matmul", "bhld", "blhd")),
+    ),
+    Mistake(
+        id="value-not-split",
+        what="Your values are not split into heads.",
+        why="Each head mixes its own part of the values by its own weights.",
+        look="`forward`: split_heads for query, key and value.",
+        refused=(when("Matmul", "bhll", "bln"),),
+    ),
+    Mistake(
+        id="values-before-weights",
+        what="You multiply the values by the weights, in the wrong order.",
+        why="A row of weights mixes the rows of the values: weights first.",
+        look="`attention`: weights @ value.",
+        refused=(when("Matmul", "bhld", "bhll"),),
+    ),
+    Mistake(
+        id="weights-times-values",
+        what="You multiply weights and values number by number.",
+        why="To mix the values by the weights is a matrix multiplication.",
+        look="`attention`: weights @ value, not *.",
+        refused=(when("Mul", "bhll", "bhld"),),
+    ),
+    Mistake(
+        id="mask-of-head-dim",
+        what="Your mask is as large as head_dim, not as the sequence.",
+        why="It says for each position which positions it may see.",
+        look="`attention`: the first argument of causal_mask, query.shape[-2].",
+        refused=(when("Add", "bhll", "dd"),),
+    ),
+    Mistake(
+        id="heads-counted-as-positions",
+        what="Your merge_heads takes n_head for seq_length.",
+        why="What it gets is [batch, n_head, seq_length, head_dim].",
+        look="`merge_heads`: batch, _, seq_length, _ = x.shape, before the transpose.",
+        refused=(when("Reshape", "blhd", "bhn"),),
     ),
     Mistake(
         id="c-attn-too-narrow",

@@ -266,7 +266,7 @@ MISTAKES = (
         why="Without attention no position knows of any other.",
         look=BLOCK,
         ways=({"halves": "mlp only"},),
-        lines=(r"def forward",),
+        lines=(r"^\s+\w+\(.*self\.attn",),
     ),
     Mistake(
         id="mlp-half-missing",
@@ -274,7 +274,10 @@ MISTAKES = (
         why="The feed-forward network holds two thirds of the block's weights.",
         look=BLOCK,
         ways=({"halves": "attention only"},),
-        lines=(r"return",),
+        lines=(
+            r"^\s+\w+\(.*self\.mlp",
+            r"return",
+        ),
     ),
     Mistake(
         id="attention-half-twice",
@@ -301,7 +304,10 @@ MISTAKES = (
         why="Each half has learned a scale and a shift of its own.",
         look=SECOND,
         ways=({"before_mlp": "ln_1"},),
-        lines=(r"self\.ln_1(?! =)",),
+        lines=(
+            r"ln_1.*mlp",
+            r"mlp.*ln_1",
+        ),
     ),
     Mistake(
         id="ln-2-twice",
@@ -309,7 +315,10 @@ MISTAKES = (
         why="Each half has learned a scale and a shift of its own.",
         look=FIRST,
         ways=({"before_attention": "ln_2"},),
-        lines=(r"self\.ln_2(?! =)",),
+        lines=(
+            r"ln_2.*attn",
+            r"attn.*ln_2",
+        ),
     ),
     Mistake(
         id="norms-exchanged",
@@ -356,7 +365,6 @@ MISTAKES = (
         why="Each half has a layer norm of its own.",
         look="`__init__`: ln_1 and ln_2.",
         shapes=without("ln_2"),
-        lines=(r"self\.ln_1 =",),
     ),
     Mistake(
         id="attn-and-mlp-names-exchanged",

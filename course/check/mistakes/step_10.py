@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from max.experimental.nn import Sequential
 
 from course.check.answers import Expected
 from course.check.cases import Case
@@ -21,6 +23,7 @@ from course.check.mistakes.parameters import (
     vocab_size,
     without,
 )
+from course.check.mistakes.refusals import rows_by_floats, when
 from course.check.mistakes.step_03 import layer_norm
 from course.check.mistakes.step_09 import block
 from course.check.mistakes.where import Part
@@ -130,6 +133,12 @@ def parts(case: Case, expected: Expected) -> list[Part]:
     return found
 
 
+def _stack(module: Any) -> list[Any]:
+    """What the reader's Sequential holds."""
+    stack = getattr(module, "h", None)
+    return list(stack) if isinstance(stack, Sequential) else []
+
+
 SUM = "`forward`: self.wte(input_ids) + self.wpe(positions)."
 BLOCKS = "self.h in `__init__`, and where `forward` calls it."
 NORM = "The end of `forward`: self.ln_f."
@@ -157,7 +166,10 @@ MISTAKES = (
         why="Row 0 of wpe is the first position, and there is no row n_positions.",
         look="The line in `forward` that makes the positions.",
         ways=({"positions": "1, 2, 3, ..."},),
-        lines=(r"arange", r"\+ 1"),
+        lines=(
+            r"\+ 1\b",
+            r"arange",
+        ),
     ),
     Mistake(
         id="model-positions-wrong",
@@ -165,7 +177,27 @@ MISTAKES = (
         why="They have to be 0, 1, 2, … for wpe to tell the order of the tokens.",
         look="The line in `forward` that makes the positions.",
         ways=({"positions": "0, 0, 0, ..."}, {"positions": "..., 2, 1, 0"}),
-        lines=(r"arange", r"zeros", r"self\.wpe\("),
+        lines=(
+            r"::-1",
+            r"- 1 - ",
+            r"zeros",
+            r"positions - positions",
+            r"arange",
+        ),
+    ),
+    Mistake(
+        id="model-positions-without-dtype",
+        what="Your positions are floats.",
+        why="Tensor.arange makes floats unless it is told a dtype.",
+        look="Tensor.arange(seq_length, dtype=input_ids.dtype, ...).",
+        refused=(rows_by_floats,),
+    ),
+    Mistake(
+        id="positions-of-the-batch",
+        what="You make a position for each sequence of the batch, not for each token.",
+        why="The input is [batch, seq_length]; positions run along the second axis.",
+        look="`forward`: _, seq_length = input_ids.shape.",
+        refused=(when("Add", "bln", "bn"),),
     ),
     Mistake(
         id="wpe-of-ids",
@@ -246,7 +278,7 @@ MISTAKES = (
         why="Without them the model is a table.",
         look=BLOCKS,
         ways=({"stack": "none"},),
-        lines=(r"self\.h\b(?! =)", r"self\.ln_f\("),
+        lines=(r"self\.h\b(?! =)",),
     ),
     Mistake(
         id="blocks-reversed",
@@ -311,7 +343,13 @@ MISTAKES = (
         why="The block adds its input itself, once for each half.",
         look="The loop in `forward`: x = block(x).",
         ways=({"added": "each block's input"},),
-        lines=(r"\+",),
+        lines=(
+            r"\+.*block\(",
+            r"block\(.*\+",
+            r"\+ residual",
+            r"\+ x\b",
+        ),
+        within="forward",
     ),
     Mistake(
         id="embeddings-added-again",
@@ -319,7 +357,30 @@ MISTAKES = (
         why="The residual stream already carries them through.",
         look="`forward`, before ln_f.",
         ways=({"added": "embeddings"},),
-        lines=(r"\+",),
+        lines=(
+            r"\+.*self\.h\b",
+            r"self\.h\b.*\+",
+        ),
+        within="forward",
+    ),
+    Mistake(
+        id="blocks-not-unpacked",
+        what="You give Sequential one list or generator of blocks, not the blocks.",
+        why="Sequential(a, b, c) takes each block as an argument of its own; a star "
+        "unpacks a list or a generator into arguments.",
+        look="self.h in `__init__`: Sequential(*(...)), with the star.",
+        seen_in=lambda module: any(
+            isinstance(part, Iterator | list | tuple) for part in _stack(module)
+        ),
+        lines=(r"Sequential\(", r"self\.h ="),
+    ),
+    Mistake(
+        id="blocks-not-created",
+        what="You give Sequential the class GPT2Block instead of blocks.",
+        why="GPT2Block(config) makes a block, with weights of its own.",
+        look="self.h in `__init__`: GPT2Block(config), for each layer.",
+        seen_in=lambda module: any(isinstance(part, type) for part in _stack(module)),
+        lines=(r"GPT2Block", r"self\.h ="),
     ),
     Mistake(
         id="layers-as-many-as-heads",

@@ -111,7 +111,10 @@ MISTAKES = (
         why="The head has learned to read what ln_f gives.",
         look="`forward`: self.transformer(input_ids), which ends in ln_f.",
         ways=({"body": "without ln_f"},),
-        lines=(r"lm_head\(", r"\.h\("),
+        lines=(
+            r"\.h\(",
+            r"lm_head\(",
+        ),
     ),
     Mistake(
         id="final-norm-again",
@@ -164,6 +167,7 @@ MISTAKES = (
         look=RETURN,
         ways=({"keep": "the first position"},),
         lines=(r"\[",),
+        within="forward",
     ),
     Mistake(
         id="logits-without-last-position",
@@ -180,6 +184,7 @@ MISTAKES = (
         look=RETURN,
         ways=({"keep": "the first sequence"},),
         lines=(r"\[",),
+        within="forward",
     ),
     Mistake(
         id="vocabulary-axis-first",

@@ -12,7 +12,7 @@ from course.check.answers import Expected
 from course.check.cases import Case
 from course.check.mistakes.mistake import Mistake
 from course.check.mistakes.numbers import Array, softmax
-from course.check.mistakes.step_11 import language_model
+from course.check.stand_in import logits_of
 
 
 def compute(case: Any, expected: Expected, **options: Any) -> Array:
@@ -71,7 +71,9 @@ def generate(
     start = ids
     new = [ids[:, :0]]
     for _ in range(expected.output.shape[1] + extra):
-        logits = language_model(ids, expected.weights, case.sizes)
+        logits = logits_of(ids, expected.weights)
+        if choose == "at every position":
+            return logits.argmax(axis=-1)[:, :, None]
         if choose == "the largest over positions":
             token = logits.argmax(axis=1)[:, -1:]
         elif choose == "the smallest":
@@ -144,6 +146,7 @@ MISTAKES = (
         look="encode_text: tokenizer.encode(text).ids.",
         ways=({"pieces": "characters"}, {"pieces": "bytes"}),
         lines=(r"ord\(", r"encode\("),
+        within="encode_text",
     ),
     Mistake(
         id="token-lost-in-encoding",
@@ -152,6 +155,7 @@ MISTAKES = (
         look="encode_text: tokenizer.encode(text).ids.",
         ways=({"pieces": "all but the first"}, {"pieces": "all but the last"}),
         lines=(r"\[1:\]", r"\[:-1\]"),
+        within="encode_text",
     ),
     Mistake(
         id="ids-without-batch-axis",
@@ -160,6 +164,7 @@ MISTAKES = (
         look="encode_text: Tensor([token_ids], ...), with brackets.",
         ways=({"layout": "[seq_length]"}, {"layout": "[seq_length, 1]"}),
         lines=(r"Tensor\(",),
+        within="encode_text",
     ),
     Mistake(
         id="ids-not-int64",
@@ -174,6 +179,7 @@ MISTAKES = (
         why="<|endoftext|> is how the model says that a text ends.",
         look="decode_tokens: skip_special_tokens=False.",
         lines=(r"\.decode\(",),
+        within="decode_tokens",
     ),
     Mistake(
         id="tokens-decoded-one-by-one",
@@ -181,6 +187,7 @@ MISTAKES = (
         why="A character can be spread over several tokens: alone they are no text.",
         look="decode_tokens: give tokenizer.decode the whole list.",
         lines=(r"\.decode\(", r"join"),
+        within="decode_tokens",
     ),
     Mistake(
         id="ids-not-decoded",
@@ -188,6 +195,7 @@ MISTAKES = (
         why="The reader of the text wants words.",
         look="decode_tokens: tokenizer.decode.",
         lines=(r"return",),
+        within="decode_tokens",
     ),
     Mistake(
         id="first-position",
@@ -196,6 +204,7 @@ MISTAKES = (
         look=LAST,
         ways=({"position": 0},),
         lines=(r"model\(", r"\[:"),
+        within="generate_next_token",
     ),
     Mistake(
         id="last-but-one-position",
@@ -204,6 +213,16 @@ MISTAKES = (
         look=LAST,
         ways=({"position": -2},),
         lines=(r"-2",),
+        within="generate_next_token",
+    ),
+    Mistake(
+        id="every-position-chosen",
+        what="You choose a token at every position, not only after the last.",
+        why="The last position has seen the whole text, and predicts what follows it.",
+        look=LAST,
+        ways=({"choose": "at every position"},),
+        lines=(r"model\(",),
+        within="generate_next_token",
     ),
     Mistake(
         id="argmax-over-positions",
@@ -212,6 +231,7 @@ MISTAKES = (
         look="generate_next_token: F.argmax(logits, axis=-1), at the last position.",
         ways=({"choose": "the largest over positions"},),
         lines=(r"argmax",),
+        within="generate_next_token",
     ),
     Mistake(
         id="least-likely-token",
@@ -219,7 +239,12 @@ MISTAKES = (
         why="The largest logit is the most likely token.",
         look="generate_next_token: F.argmax.",
         ways=({"choose": "the smallest"}, {"drawn": "from the negative logits"}),
-        lines=(r"argmin", r"-"),
+        lines=(
+            r"argmin",
+            r"(?<![-\w\d\[, ]) ?-\s?(model|logits)",
+            r"= 0(\.0)? - ",
+        ),
+        within="generate_next_token",
     ),
     Mistake(
         id="second-best-token",
@@ -228,6 +253,7 @@ MISTAKES = (
         look="generate_next_token: F.argmax.",
         ways=({"choose": "the second"},),
         lines=(r"top", r"sort"),
+        within="generate_next_token",
     ),
     Mistake(
         id="greedy-draws",
@@ -235,6 +261,7 @@ MISTAKES = (
         why="Temperature 0 means no chance: always the most likely token.",
         look="generate_next_token: if temperature == 0.0: return F.argmax(...).",
         lines=(r"temperature", r"choice"),
+        within="generate_next_token",
     ),
     Mistake(
         id="temperature-multiplied",
@@ -242,7 +269,11 @@ MISTAKES = (
         why="A high temperature is to make the choice more even, a low one less.",
         look=DRAW,
         ways=({"heat": "multiplies"},),
-        lines=(r"temperature",),
+        lines=(
+            r"\* ?temperature",
+            r"temperature ?\*",
+        ),
+        within="generate_next_token",
     ),
     Mistake(
         id="temperature-ignored",
@@ -251,6 +282,7 @@ MISTAKES = (
         look=DRAW,
         ways=({"heat": "ignored"},),
         lines=(r"softmax\(",),
+        within="generate_next_token",
     ),
     Mistake(
         id="temperature-squared",
@@ -258,7 +290,11 @@ MISTAKES = (
         why="The temperature divides them as it is.",
         look=DRAW,
         ways=({"heat": "squared"}, {"heat": "root"}),
-        lines=(r"temperature",),
+        lines=(
+            r"temperature ?\*",
+            r"sqrt",
+        ),
+        within="generate_next_token",
     ),
     Mistake(
         id="always-greedy",
@@ -266,7 +302,11 @@ MISTAKES = (
         why="Above 0, a token is drawn: the same prompt can go on in many ways.",
         look=DRAW,
         ways=({"drawn": "never"},),
-        lines=(r"argmax",),
+        lines=(
+            r"if .*temperature",
+            r"argmax",
+        ),
+        within="generate_next_token",
     ),
     Mistake(
         id="drawn-evenly",
@@ -275,6 +315,7 @@ MISTAKES = (
         look=DRAW,
         ways=({"drawn": "evenly"},),
         lines=(r"choice", r"integers", r"random"),
+        within="generate_next_token",
     ),
     Mistake(
         id="softmax-twice",
@@ -283,6 +324,7 @@ MISTAKES = (
         look=DRAW,
         ways=({"drawn": "from a softmax twice"},),
         lines=(r"softmax",),
+        within="generate_next_token",
     ),
     Mistake(
         id="no-exponential",
@@ -291,6 +333,7 @@ MISTAKES = (
         look=DRAW,
         ways=({"drawn": "from logits without exp"},),
         lines=(r"abs", r"choice", r"sum"),
+        within="generate_next_token",
     ),
     Mistake(
         id="one-draw-for-the-batch",
@@ -298,6 +341,7 @@ MISTAKES = (
         why="Each sequence of the batch draws for itself.",
         look="generate_next_token: one draw for each row of probabilities.",
         lines=(r"choice", r"random"),
+        within="generate_next_token",
     ),
     Mistake(
         id="rng-ignored",
@@ -306,6 +350,7 @@ MISTAKES = (
         why="A seed makes a run repeatable, for you and for who reports a bug.",
         look="Where rng is made: only if it is None. And generate_tokens hands it on.",
         lines=(r"default_rng", r"rng="),
+        within="generate_next_token",
     ),
     Mistake(
         id="fixed-seed",
@@ -313,13 +358,15 @@ MISTAKES = (
         why="Another seed is to give another text.",
         look="Where rng is made: only if it is None, and then without a fixed seed.",
         lines=(r"default_rng", r"seed"),
+        within="generate_next_token",
     ),
     Mistake(
         id="rng-required",
         what="Your code fails if no rng is given.",
         why="None means that a fresh generator is made.",
         look="generate_next_token: rng = rng or np.random.default_rng().",
-        lines=(r"rng",),
+        lines=(r"rng\.",),
+        within="generate_next_token",
     ),
     Mistake(
         id="temperature-not-handed-on",
@@ -327,6 +374,7 @@ MISTAKES = (
         why="generate_next_token then chooses greedily, whatever was asked for.",
         look=LOOP,
         lines=(r"generate_next_token\(",),
+        within="generate_tokens",
     ),
     Mistake(
         id="newest-token-ignored",
@@ -335,7 +383,11 @@ MISTAKES = (
         why="Each token depends on the ones before it, the new ones too.",
         look=LOOP,
         ways=({"fed_back": "never"},),
-        lines=(r"for ", r"concat"),
+        lines=(
+            r"^\s+(F\.)?concat",
+            r"for ",
+        ),
+        within="generate_tokens",
     ),
     Mistake(
         id="appended-in-front",
@@ -344,6 +396,7 @@ MISTAKES = (
         look="The F.concat in generate_tokens: the order of the two.",
         ways=({"fed_back": "in front"},),
         lines=(r"concat",),
+        within="generate_tokens",
     ),
     Mistake(
         id="context-lost",
@@ -352,6 +405,7 @@ MISTAKES = (
         look=LOOP,
         ways=({"fed_back": "alone"},),
         lines=(r"input_ids =",),
+        within="generate_tokens",
     ),
     Mistake(
         id="token-replaced",
@@ -364,6 +418,7 @@ MISTAKES = (
             {"fed_back": "behind the prompt"},
         ),
         lines=(r"concat", r"input_ids ="),
+        within="generate_tokens",
     ),
     Mistake(
         id="one-token-too-many",
@@ -372,6 +427,7 @@ MISTAKES = (
         look=LOOP,
         ways=({"extra": 1},),
         lines=(r"range\(", r"while"),
+        within="generate_tokens",
     ),
     Mistake(
         id="one-token-too-few",
@@ -380,6 +436,7 @@ MISTAKES = (
         look=LOOP,
         ways=({"extra": -1},),
         lines=(r"range\(", r"while"),
+        within="generate_tokens",
     ),
     Mistake(
         id="first-token-not-yielded",
@@ -391,6 +448,7 @@ MISTAKES = (
             {"output": "without the first", "extra": 1},
         ),
         lines=(r"yield",),
+        within="generate_tokens",
     ),
     Mistake(
         id="prompt-yielded",
@@ -399,6 +457,7 @@ MISTAKES = (
         look="The yield in generate_tokens: only the next token.",
         ways=({"output": "prompt and new tokens"},),
         lines=(r"yield",),
+        within="generate_tokens",
     ),
     Mistake(
         id="first-of-batch-only",
@@ -407,6 +466,7 @@ MISTAKES = (
         look="generate_next_token: a token for each row of logits, shape [batch, 1].",
         ways=({"sequences": "the first"},),
         lines=(r"\[0",),
+        within="generate_next_token",
     ),
     Mistake(
         id="not-a-generator",
@@ -414,6 +474,7 @@ MISTAKES = (
         why="With `yield` each token can be shown as soon as it is chosen.",
         look="generate_tokens: yield next_token, inside the loop.",
         lines=(r"return", r"append"),
+        within="generate_tokens",
     ),
     Mistake(
         id="tokens-held-back",
@@ -421,5 +482,6 @@ MISTAKES = (
         why="The reader of the text wants to see each word as soon as it is there.",
         look="generate_tokens: yield next_token, inside the loop.",
         lines=(r"yield",),
+        within="generate_tokens",
     ),
 )

@@ -10,9 +10,9 @@ from tests.project.mutants.mutant import Mutant, changed
 RETURN_NORM = (
     "return F.layer_norm(x, gamma=self.weight, beta=self.bias, epsilon=self.eps)"
 )
-BY_HAND = """centred = x - F.mean(x, axis=-1)
-        variance = F.mean(centred * centred, axis=-1)
-        normalized = centred / F.sqrt(variance + self.eps)
+BY_HAND = """centered = x - F.mean(x, axis=-1)
+        variance = F.mean(centered * centered, axis=-1)
+        normalized = centered / F.sqrt(variance + self.eps)
         return normalized * self.weight + self.bias"""
 NORM = (RETURN_NORM, BY_HAND)
 
@@ -130,6 +130,7 @@ CHANGES = {
         ("dtype-ignored", ("dtype=dtype", "dtype=DType.float32")),
     ],
     3: [
+        ("wrong-size", ("Tensor.ones([dim])", "Tensor.ones([])")),
         (None, ("epsilon=self.eps", "epsilon=0.0")),
         ("eps-missing", ("epsilon=self.eps", "epsilon=1e-12")),
         ("eps-ignored", ("epsilon=self.eps", "epsilon=1e-5")),
@@ -150,8 +151,8 @@ CHANGES = {
             "unbiased-variance",
             NORM,
             (
-                "F.mean(centred * centred, axis=-1)",
-                "F.mean(centred * centred, axis=-1) * (int(x.shape[-1]) / "
+                "F.mean(centered * centered, axis=-1)",
+                "F.mean(centered * centered, axis=-1) * (int(x.shape[-1]) / "
                 "(int(x.shape[-1]) - 1))",
             ),
         ),
@@ -176,9 +177,9 @@ CHANGES = {
         (
             "mean-not-subtracted",
             NORM,
-            ("centred = x - F.mean(x, axis=-1)", "centred = x"),
+            ("centered = x - F.mean(x, axis=-1)", "centered = x"),
         ),
-        ("mean-kept", NORM, ("centred / F.sqrt", "x / F.sqrt")),
+        ("mean-kept", NORM, ("centered / F.sqrt", "x / F.sqrt")),
         (
             "divided-by-variance",
             NORM,
@@ -189,18 +190,18 @@ CHANGES = {
             "wrong-axis",
             NORM,
             ("F.mean(x, axis=-1)", "F.mean(x, axis=1)"),
-            ("(centred * centred, axis=-1)", "(centred * centred, axis=1)"),
+            ("(centered * centered, axis=-1)", "(centered * centered, axis=1)"),
         ),
         (
             "all-axes",
             NORM,
             ("F.mean(x, axis=-1)", "F.mean(F.mean(x, axis=-1), axis=1)"),
             (
-                "(centred * centred, axis=-1)",
-                "(F.mean(centred * centred, axis=-1), axis=1)",
+                "(centered * centered, axis=-1)",
+                "(F.mean(centered * centered, axis=-1), axis=1)",
             ),
         ),
-        ("zero-centred-scale", NORM, ("* self.weight", "* (self.weight + 1)")),
+        ("zero-centered-scale", NORM, ("* self.weight", "* (self.weight + 1)")),
         (
             "eps-outside-root+shift-missing",
             NORM,
@@ -296,6 +297,14 @@ CHANGES = {
     ],
     5: [
         (
+            "wrong-dtype",
+            (
+                "return self.wte(input_ids)",
+                "array = self.wte(input_ids).to_numpy()\n"
+                "        return Tensor.from_dlpack(array.astype(float))",
+            ),
+        ),
+        (
             "embedding-scaled",
             (
                 "return self.wte(input_ids)",
@@ -351,6 +360,10 @@ CHANGES = {
         ),
     ],
     6: [
+        (
+            "positions-without-dtype",
+            (POSITIONS, "positions = Tensor.arange(seq_length)"),
+        ),
         ("positions-from-one", ("self.wpe(positions)", "self.wpe(positions + 1)")),
         (
             "positions-reversed",
@@ -386,6 +399,25 @@ CHANGES = {
         ),
     ],
     7: [
+        (
+            "wrong-method",
+            (MERGE, "return x.reshape([batch, seq_length, self.n_embd])"),
+            (PROJECT, "return None"),
+        ),
+        ("mask-instead-of-scores", ("scores + causal_mask(", "causal_mask(")),
+        ("key-not-transposed", ("key.transpose(-1, -2)", "key")),
+        ("key-not-transposed", ("key.transpose(-1, -2)", "key.transpose(1, 2)")),
+        ("value-not-split", ("self.split_heads(value)", "value")),
+        ("values-before-weights", ("weights @ value", "value @ weights")),
+        ("weights-times-values", ("weights @ value", "weights * value")),
+        ("mask-of-head-dim", ("query.shape[-2]", "query.shape[-1]")),
+        (
+            "heads-counted-as-positions",
+            ("batch, _, seq_length, _ = x.shape", "batch, seq_length, _, _ = x.shape"),
+        ),
+        ("head-axis-not-moved", (SPLIT, SPLIT.removesuffix(".transpose(1, 2)"))),
+        ("heads-not-merged", (MERGE, "return x.transpose(1, 2)")),
+        ("heads-not-merged", ("self.merge_heads(attended)", "attended")),
         ("no-mask", (MASKED, "pass")),
         ("no-mask", (MASKED, MASKED.removeprefix("scores = "))),
         (
@@ -729,6 +761,23 @@ CHANGES = {
         ),
     ],
     10: [
+        (
+            "model-positions-without-dtype",
+            (POSITIONS, "positions = Tensor.arange(seq_length)"),
+        ),
+        (
+            "positions-of-the-batch",
+            ("_, seq_length = input_ids.shape", "seq_length = input_ids.shape[0]"),
+        ),
+        ("blocks-not-unpacked", ("Sequential(*(", "Sequential((")),
+        (
+            "blocks-not-unpacked",
+            (LAYERS, "Sequential([GPT2Block(config) for _ in range(config.n_layer)])"),
+        ),
+        (
+            "blocks-not-created",
+            ("(GPT2Block(config) for", "(GPT2Block for"),
+        ),
         ("no-position-embeddings", (EMBED, "x = self.wte(input_ids)")),
         (
             "no-token-embeddings",
@@ -947,6 +996,7 @@ CHANGES = {
         ),
     ],
     12: [
+        ("every-position-chosen", (LAST, "logits = model(input_ids)")),
         (
             "characters-encoded",
             ("tokenizer.encode(text).ids", "[ord(c) for c in text]"),

@@ -87,9 +87,9 @@ NORM_OF_SQUARES = """mean = F.mean(x, axis=-1)
         variance = F.mean(x * x, axis=-1) - mean * mean
         return self.bias + self.weight * ((x - mean) / F.sqrt(variance + self.eps))"""
 NORM_OVER_SUMS = """n = int(x.shape[-1])
-        centred = x - F.sum(x, axis=-1) / n
-        deviation = F.sqrt(F.sum(centred * centred, axis=-1) / n + self.eps)
-        return centred / deviation * self.weight + self.bias"""
+        centered = x - F.sum(x, axis=-1) / n
+        deviation = F.sqrt(F.sum(centered * centered, axis=-1) / n + self.eps)
+        return centered / deviation * self.weight + self.bias"""
 EXPLICIT_BLOCK = """residual = hidden_states
         hidden_states = self.ln_1(hidden_states)
         hidden_states = self.attn(hidden_states)

@@ -1,0 +1,206 @@
+"""What is drawn for steps 13, 14 and 16."""
+
+from __future__ import annotations
+
+import math
+
+from book.pictures.svg import Drawing
+
+WIDTH = 340
+
+# What each chapter is about, by the names of parts in `here`, and how it is called.
+HERE: dict[int, tuple[set[str], str]] = {
+    13: (
+        {"wte", "wpe", "h", "ln_f", "lm_head", "ln_1", "attn", "ln_2", "mlp"},
+        "the weights of it all",
+    ),
+    14: ({"wte", "wpe", "h", "ln_f", "lm_head", "block"}, "all of it, compiled"),
+    16: ({"text", "next"}, "the next token"),
+}
+
+
+def conv1d() -> Drawing:
+    """One layer, stored as Conv1D and as Linear store it."""
+    stored = [[1, 2, 0], [3, 0, 4]]
+    turned = [list(column) for column in zip(*stored, strict=True)]
+    x = [2, 1]
+    y = [sum(a * b for a, b in zip(x, row, strict=True)) for row in turned]
+    drawing = Drawing(
+        "One layer, stored in two ways",
+        f"A layer that reads 2 numbers and writes 3. Conv1D stores it as [in, out]: "
+        f"the rows are {stored[0]} and {stored[1]}, and each column belongs to one "
+        f"output. Linear stores it as [out, in]: the rows are {turned[0]}, {turned[1]} "
+        f"and {turned[2]}, and each row belongs to one output. For x = {x} both give "
+        f"{y}. A color marks the numbers that make one output.",
+        WIDTH,
+        176,
+    )
+    hues = ["blue", "orange", "green"]
+    cell = 30
+
+    def row(left: float, top: float, numbers: list[int], classes: list[str]) -> None:
+        for place, (number, hue) in enumerate(zip(numbers, classes, strict=True)):
+            drawing.box(left + place * cell, top, cell, cell, str(number), hue)
+
+    drawing.text(0, 14, "Conv1D", "strong small")
+    drawing.text(0, 30, "[in, out] = [2, 3]", "mono small dim")
+    for index, numbers in enumerate(stored):
+        row(0, 42 + index * cell, numbers, hues)
+    drawing.arrow([(104, 72), (186, 72)])
+    drawing.text(145, 64, "tensor.T", "mid mono small")
+    drawing.text(200, 14, "Linear", "strong small")
+    drawing.text(200, 30, "[out, in] = [3, 2]", "mono small dim")
+    for index, numbers in enumerate(turned):
+        row(200, 42 + index * cell, numbers, [hues[index]] * 2)
+    drawing.text(0, 165, "x", "mono")
+    row(16, 146, x, ["plain"] * 2)
+    drawing.arrow([(84, 161), (186, 161)])
+    drawing.text(135, 153, "either layer", "mid small dim")
+    row(200, 146, y, hues)
+    drawing.text(298, 165, "y", "mono")
+    return drawing
+
+
+def compiled() -> Drawing:
+    """One operation after the other, and one graph."""
+    ops = ["gather", "add", "norm", "matmul", "add", "…"]
+    drawing = Drawing(
+        "Eager and compiled",
+        "Above, eager: Python calls one operation, waits for its result, and calls the "
+        "next; each result is a tensor in memory. Below, compiled: Python calls once, "
+        "all operations run inside one graph, and some of them are fused, so that what "
+        "is between them is never stored. Only the last position reaches the head, and "
+        "only its logits leave the graph.",
+        WIDTH,
+        262,
+    )
+    drawing.text(0, 14, "eager", "strong small")
+    drawing.text(340, 14, "one call for each operation", "end small dim")
+    drawing.box(0, 24, 340, 22, "Python", "plain", "mid small")
+    for index, name in enumerate(ops):
+        left = index * 58
+        drawing.arrow([(left + 14, 46), (left + 14, 74)])
+        drawing.arrow([(left + 36, 74), (left + 36, 46)])
+        drawing.box(left, 74, 50, 26, name, "orange", "mid mono tiny")
+
+    drawing.text(0, 138, "compiled", "strong small")
+    drawing.text(340, 138, "one call for the whole model", "end small dim")
+    drawing.box(0, 148, 340, 22, "Python", "plain", "mid small")
+    drawing.rect(0, 198, 340, 44, "frame")
+    drawing.arrow([(16, 170), (16, 208)])
+    drawing.text(24, 188, "[batch, seq_length]", "mono tiny dim")
+    parts = [
+        ("embed", 8, 56, "green"),
+        ("12 blocks", 80, 84, "green"),
+        ("last", 180, 46, "blue"),
+        ("lm_head", 242, 76, "green"),
+    ]
+    for index, (name, left, width, hue) in enumerate(parts):
+        drawing.box(left, 208, width, 26, name, hue, "mid mono tiny")
+        if index:
+            before = parts[index - 1]
+            drawing.arrow([(before[1] + before[2], 221), (left, 221)])
+    drawing.arrow([(300, 208), (300, 170)])
+    drawing.text(292, 188, "[batch, 1, vocab]", "end mono tiny dim")
+    drawing.text(0, 258, "one graph, for every batch and length", "small dim")
+    return drawing
+
+
+def filters() -> Drawing:
+    """One distribution on its way past all the dials."""
+    words = ["forest", "river", "hill", "house", "moon", "spoon"]
+    logits = [3.0, 2.4, 1.9, 1.3, 0.6, -0.5]
+    penalty, temperature, top_k, top_p, min_p = 1.2, 1.25, 5, 0.9, 0.3
+
+    def softmax(values: list[float], kept: int) -> list[float]:
+        powers = [math.exp(value) for value in values[:kept]]
+        return [power / sum(powers) for power in powers] + [0.0] * (len(values) - kept)
+
+    # The words stay in their order, so what is ruled out is always at the end.
+    penalized = [logits[0], logits[1] / penalty, *logits[2:]]
+    warmed = [logit / temperature for logit in penalized]
+    after_k = softmax(warmed, top_k)
+    in_p = sum(sum(after_k[place:]) > 1 - top_p for place in range(len(words)))
+    after_p = softmax(warmed, in_p)
+    in_min = sum(value >= min_p * after_p[0] for value in after_p)
+    panels = [
+        ("the model", softmax(logits, len(words)), "blue"),
+        (f"penalty {penalty} for river", softmax(penalized, len(words)), "orange"),
+        (f"temperature {temperature}", softmax(warmed, len(words)), "orange"),
+        (f"top-k {top_k}", after_k, "green"),
+        (f"top-p {top_p}", after_p, "green"),
+        (f"min-p {min_p}", softmax(warmed, in_min), "green"),
+    ]
+
+    def told(values: list[float]) -> str:
+        return ", ".join(
+            f"{w} {p:.0%}" for w, p in zip(words, values, strict=True) if p > 0
+        )
+
+    drawing = Drawing(
+        "One distribution past all the dials",
+        "Six words with their probabilities, after each dial in turn. "
+        + " ".join(f"{title}: {told(values)}." for title, values, _ in panels),
+        WIDTH,
+        402,
+    )
+    for index, (title, values, hue) in enumerate(panels):
+        left, top = 176 * (index % 2), 136 * (index // 2)
+        drawing.text(left, top + 13, f"{index}. {title}", "small strong")
+        for row, (word, value) in enumerate(zip(words, values, strict=True)):
+            y = top + 22 + row * 18
+            gone = value == 0
+            drawing.text(
+                left + 42, y + 11, word, "end small dim" if gone else "end small"
+            )
+            if not gone:
+                drawing.rect(left + 48, y, 82 * value, 13, hue)
+            place = left + 53 + 82 * value
+            drawing.text(place, y + 11, "–" if gone else f"{value:.0%}", "tiny dim")
+    return drawing
+
+
+def stop_sequence() -> Drawing:
+    """What can be shown while a stop sequence may have begun."""
+    stop = "END"
+    pieces = ["Press ", "E", "N", "TER. ", "EN", "D"]
+    rows, held, shown = [], "", ""
+    for piece in pieces:
+        held += piece
+        found = held.find(stop)
+        overlaps = [n for n in range(1, len(stop)) if held.endswith(stop[:n])]
+        keep = max(overlaps, default=0)
+        certain = held[:found] if found >= 0 else held[: len(held) - keep]
+        held = "" if found >= 0 else held[len(held) - keep :]
+        shown += certain
+        rows.append((piece, certain, held, found >= 0))
+    drawing = Drawing(
+        f"Holding back what may begin the stop sequence {stop}",
+        " ".join(
+            f"The token '{piece}' comes: shown is '{certain}', held back is '{kept}'"
+            f"{', and the text stops' if stopped else ''}."
+            for piece, certain, kept, stopped in rows
+        )
+        + f" The whole text is '{shown}'.",
+        WIDTH,
+        42 + 30 * len(rows),
+    )
+
+    def visible(text: str) -> str:
+        return text.replace(" ", "␣")
+
+    for left, heading in ((0, "token"), (106, "held back"), (222, "shown")):
+        drawing.text(left, 14, heading, "small strong")
+    for index, (piece, certain, kept, stopped) in enumerate(rows):
+        top = 26 + 30 * index
+        drawing.box(0, top, 80, 24, visible(piece), "blue")
+        if kept:
+            drawing.box(106, top, 80, 24, visible(kept), "orange")
+        if certain:
+            drawing.box(222, top, 80, 24, visible(certain), "green")
+        if stopped:
+            drawing.text(106, top + 17, f"{stop}: stop", "small red")
+    return drawing
+
+
+DRAWINGS = (conv1d, compiled, filters, stop_sequence)

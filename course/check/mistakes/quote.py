@@ -1,0 +1,49 @@
+"""Finding the reader's line that a mistake is about; rather none than a wrong one."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def quote(step: Any, patterns: Sequence[str], within: str = "") -> str:
+    """The first of the reader's lines that matches, with its number.
+
+    Args:
+        step: The reader's module.
+        patterns: Regular expressions, the best one first.
+        within: The function to search; all of them, and the classes, by default.
+    """
+    try:
+        source = Path(step.__file__).read_text(encoding="utf-8")
+        numbers = sorted(set(_lines_of_code(ast.parse(source), within)))
+    except (OSError, ValueError, SyntaxError):
+        return ""
+    lines = source.splitlines()
+    for pattern in patterns:
+        for number in numbers:
+            line = lines[number - 1].partition("#")[0]
+            if re.search(pattern, line):
+                return f"    {number} │ {line.strip()}"
+    return ""
+
+
+def _lines_of_code(tree: ast.Module, within: str) -> Iterator[int]:
+    """The lines inside functions and classes that are no docstrings."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if within and node.name != within:
+                continue
+            if isinstance(node, ast.ClassDef):
+                yield node.lineno
+            for statement in node.body:
+                is_text = isinstance(statement, ast.Expr) and isinstance(
+                    statement.value, ast.Constant
+                )
+                is_scope = isinstance(statement, ast.FunctionDef | ast.ClassDef)
+                if not is_text and not is_scope:
+                    end = statement.end_lineno or statement.lineno
+                    yield from range(statement.lineno, end + 1)

@@ -1,0 +1,171 @@
+"""Which form of the model generates: the fastest that machine and request allow."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from max.driver import CPU, Device
+from max.experimental.tensor import Tensor
+from rich.console import Console
+
+from course.checkpoint import Checkpoint
+from course.code import Code
+from course.compiled import build_whole_sequence, compile_cached, compile_kernels
+from course.errors import Misuse
+from course.generate import Request
+from course.kernels import KernelsUnavailable, package
+from course.runtime import find_device
+
+
+@dataclass(frozen=True)
+class Engine(ABC):
+    """A form of the model, ready to be compiled."""
+
+    checkpoint: Checkpoint
+    code: Code
+    request: Request
+    device: Device
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What it is using, in a few words."""
+
+    @abstractmethod
+    def start(self, new_tokens: int) -> Iterator[int]:
+        """Compile the model; yield token after token."""
+
+    @property
+    def prompt(self) -> list[int]:
+        """The token IDs of the prompt."""
+        ids: list[int] = self.checkpoint.tokenizer.encode(self.request.prompt).ids
+        return ids
+
+    @property
+    def sampling(self) -> Any:
+        """How tokens are chosen, as step 16 says it."""
+        return self.request.sampling(self.code.sampling)
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A new source of draws, the same for the same seed."""
+        return np.random.default_rng(self.request.seed)
+
+    @property
+    def place(self) -> str:
+        """The device, as the reader calls it."""
+        return "CPU" if isinstance(self.device, CPU) else "GPU"
+
+
+class WholeSequence(Engine):
+    """Step 12's loop: the whole sequence is read again for every token."""
+
+    @property
+    def description(self) -> str:
+        """What it is using, in a few words."""
+        return f"no cache: the whole text again for each token, float32, {self.place}"
+
+    def start(self, new_tokens: int) -> Iterator[int]:
+        """Compile the model; yield token after token."""
+        sizes, weights = self.checkpoint.sizes, self.checkpoint.weights
+        model = self.code.compilation.compile_model(
+            build_whole_sequence(sizes, weights, self.code, self.device)
+        )
+
+        def filtered(input_ids: Tensor) -> Tensor:
+            [[logits]] = model(input_ids).to_numpy()
+            [text] = input_ids.to_numpy().tolist()
+            kept = self._filter(logits, text)
+            return Tensor.from_dlpack(kept[None, None]).to(self.device)
+
+        tokens = self.code.generation.generate_tokens(
+            filtered,
+            Tensor.from_dlpack(np.array([self.prompt])).to(self.device),
+            new_tokens,
+            temperature=self.sampling.temperature,
+            rng=self.rng,
+        )
+        return (int(token.to_numpy()[0, 0]) for token in tokens)
+
+    def _filter(self, logits: Any, text: list[int]) -> Any:
+        step, sampling = self.code.sampling, self.sampling
+        if sampling.temperature == 0:
+            penalty = sampling.repetition_penalty
+            return step.penalize_repetition(logits, text, penalty)
+        with np.errstate(divide="ignore"):
+            likely = np.log(step.next_token_probabilities(logits, text, sampling))
+        # Step 12 divides by the temperature, once more.
+        return (likely * sampling.temperature).astype(np.float32)
+
+
+class Cached(Engine):
+    """Step 15's model, on MAX's own operations."""
+
+    @property
+    def description(self) -> str:
+        """What it is using, in a few words."""
+        return f"KV cache, stock operations, float32, {self.place}"
+
+    def start(self, new_tokens: int) -> Iterator[int]:
+        """Compile the model; yield token after token."""
+        decoder = self.compile(len(self.prompt) + new_tokens)
+        tokens = self.code.sampling.generate_tokens(
+            decoder, [self.prompt], new_tokens, self.sampling, self.rng
+        )
+        return (token_id for [token_id] in tokens)
+
+    def compile(self, capacity: int) -> Any:
+        """The `Decoder` of step 15."""
+        sizes, weights = self.checkpoint.sizes, self.checkpoint.weights
+        return compile_cached(sizes, weights, self.code, self.device, capacity)
+
+
+@dataclass(frozen=True)
+class Kernels(Cached):
+    """Step 17's model, on the Mojo kernels."""
+
+    package: Path
+
+    @property
+    def description(self) -> str:
+        """What it is using, in a few words."""
+        return f"KV cache, Mojo kernels, {self.request.dtype} weights, {self.place}"
+
+    def compile(self, capacity: int) -> Any:
+        """The `Decoder` of step 15."""
+        sizes, weights = self.checkpoint.sizes, self.checkpoint.weights
+        parts = (sizes, weights, self.code, self.package)
+        return compile_kernels(*parts, self.request.dtype, capacity)
+
+
+def choose_engine(
+    checkpoint: Checkpoint, code: Code, request: Request, notes: Console
+) -> Engine:
+    """Choose the fastest form that the request and the machine allow.
+
+    Raises:
+        Misuse: The request asks for weights that only the kernels can read, where
+            there are none.
+    """
+    device = find_device(request.device)
+    parts = (checkpoint, code, request, device)
+    if not request.cache or code.cache is None:
+        return WholeSequence(*parts)
+    if request.stock_kernels:
+        return Cached(*parts)
+    try:
+        if not isinstance(device, CPU):
+            raise KernelsUnavailable("The Mojo kernels are for the CPU.")
+        return Kernels(*parts, package())
+    except KernelsUnavailable as error:
+        if request.dtype != "float32":
+            raise Misuse(
+                f"--dtype {request.dtype} needs the kernels. {error}"
+            ) from None
+        notes.print(f"{error} Using MAX's own operations instead.")
+        return Cached(*parts)

@@ -1,0 +1,78 @@
+"""The Mojo kernels, compiled once into a package that MAX loads."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import tempfile
+from pathlib import Path
+
+from mojo.run import subprocess_run_mojo
+
+from course.cache import cache_folder
+from course.errors import CourseError
+from course.steps import ROOT
+
+KERNELS = ROOT / "kernels"
+
+
+class KernelsUnavailable(CourseError):
+    """The kernels do not compile on this machine; the stock operations do."""
+
+
+def package(source: Path = KERNELS) -> Path:
+    """Compile a Mojo package, unless that was done before.
+
+    MAX can compile a package by itself, but then compiles every graph that uses it
+    anew in the next process. A package that is the same file each time lets it find
+    the graph in its cache.
+
+    Args:
+        source: A folder with an `__init__.mojo`.
+
+    Returns:
+        The compiled package, in the user's cache.
+
+    Raises:
+        KernelsUnavailable: The source cannot be compiled.
+    """
+    folder = cache_folder() / "kernels" / _digest(source)
+    compiled = folder / f"{source.name}.mojoc"
+    if compiled.is_file():
+        return compiled
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="gpt2-kernels-"))
+        compiled = folder / compiled.name
+    _precompile(source, compiled)
+    return compiled
+
+
+def _digest(source: Path) -> str:
+    digest = hashlib.sha256(importlib.metadata.version("mojo-compiler").encode())
+    for path in sorted(source.glob("*.mojo")):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _precompile(source: Path, compiled: Path) -> None:
+    # Under its final name: the package is called what the file is called. Moved into
+    # place when it is complete, for another process may be looking.
+    with tempfile.TemporaryDirectory(dir=compiled.parent) as folder:
+        staged = Path(folder) / compiled.name
+        ran = subprocess_run_mojo(
+            ["precompile", str(source), "-o", str(staged)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ran.returncode != 0:
+            raise KernelsUnavailable(_first_error(ran.stderr))
+        staged.replace(compiled)
+
+
+def _first_error(output: str) -> str:
+    errors = [line for line in output.splitlines() if "error:" in line]
+    return errors[0] if errors else "The Mojo compiler failed."

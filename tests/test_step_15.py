@@ -1,0 +1,218 @@
+"""Step 15: the cached model, compared with Hugging Face's past_key_values."""
+
+import numpy as np
+import pytest
+
+from course.check.alternatives import assert_array
+from course.check.tools import (
+    Case,
+    CheckFailed,
+    Expected,
+    assert_parameters,
+    build,
+    call,
+    construct,
+    known,
+    randomize,
+    reference,
+    weights_of,
+)
+
+# What the batches begin with, and the tokens that each text goes on with.
+SINGLE, UNEQUAL, LONGEST = "one text", "texts of unequal length", "up to n_positions"
+PROMPTS = {
+    SINGLE: [[3, 1, 4, 1, 5]],
+    UNEQUAL: [[3, 1, 4, 1, 5], [9, 2], [6, 5, 3]],
+    LONGEST: [list(range(14))],
+}
+NEXT = {
+    SINGLE: [[9], [2], [6]],
+    UNEQUAL: [[8, 9, 7], [9, 3, 2]],
+    LONGEST: [[1], [2], [3]],
+}
+MODEL = Case("wide", batch=1, length=1)
+SMALL = Case("narrow", batch=1, length=1)
+
+each_batch = pytest.mark.parametrize("batch", PROMPTS)
+
+
+def model_of(batch):
+    """Up to the last position, with the model that has few."""
+    return SMALL if batch == LONGEST else MODEL
+
+
+@reference(list(PROMPTS))
+def hugging_face(batch):
+    """Logits after the prompts and after each further token, one text at a time."""
+    import torch
+    from transformers import GPT2LMHeadModel
+
+    case = model_of(batch)
+    model = randomize(GPT2LMHeadModel(case.hugging_face_config))
+    texts = []
+    for row, prompt in enumerate(PROMPTS[batch]):
+        ids = torch.tensor([wrapped(prompt, case)])
+        logits, past = [], None
+        for new in [None, *NEXT[batch]]:
+            if new is not None:
+                ids = torch.tensor([[new[row] % case.sizes["vocab_size"]]])
+            output = model(ids, past_key_values=past, use_cache=True)
+            past = output.past_key_values
+            logits.append(output.logits[0, -1].numpy())
+        texts.append(logits)
+    # [texts, tokens, vocab_size] to [tokens, texts, vocab_size]
+    return Expected(weights_of(model), (), np.array(texts).swapaxes(0, 1))
+
+
+def wrapped(prompt, case):
+    return [token_id % case.sizes["vocab_size"] for token_id in prompt]
+
+
+@pytest.fixture(scope="module")
+def made():
+    """The reader's modules, kept for all checks."""
+    return {}
+
+
+def cached_model(step, batch, device, made):
+    case = model_of(batch)
+    if case not in made:
+        weights = hugging_face(batch).weights
+        made[case] = build(lambda: step.CachedGPT2(case.config), weights, device)
+    return made[case]
+
+
+class Recorded:
+    """The reader's model; it notes how many tokens it is given each time."""
+
+    def __init__(self, model):
+        self.model = model
+        self.shapes = []
+
+    def __call__(self, input_ids, positions, caches):
+        self.shapes.append([int(dim) for dim in input_ids.shape])
+        return call(lambda ids: self.model(ids, positions, caches), [input_ids])
+
+
+def decode(step, batch, model, device, capacity=None):
+    """Run the reader's decoder over a batch: the logits after each token."""
+    case = model_of(batch)
+    prompts = [wrapped(prompt, case) for prompt in PROMPTS[batch]]
+    new = [[i % case.sizes["vocab_size"] for i in ids] for ids in NEXT[batch]]
+    capacity = capacity or case.sizes["n_positions"]
+    decoder = step.Decoder(model, case.config, capacity=capacity, device=device)
+    yield decoder.prefill(prompts)
+    for token_ids in new:
+        yield decoder.decode(token_ids)
+
+
+def test_parameters(step):
+    """parameters: the names and shapes of Hugging Face's GPT2LMHeadModel"""
+    module = construct(lambda: step.CachedGPT2(MODEL.config))
+    assert_parameters(module, hugging_face(SINGLE).weights)
+
+
+@each_batch
+def test_prefill(step, batch, device, made):
+    """prefill: the logits that follow each prompt"""
+    model = cached_model(step, batch, device, made)
+    logits = next(decode(step, batch, Recorded(model), device))
+    expected = hugging_face(batch).output[0]
+    compare(step, logits, expected, "prefill", lambda: explain(step, batch, 0, logits))
+
+
+@each_batch
+def test_decode(step, batch, device, made):
+    """decode: the logits after each token, as with Hugging Face's past_key_values"""
+    model = Recorded(cached_model(step, batch, device, made))
+    for count, logits in enumerate(decode(step, batch, model, device)):
+        expected = hugging_face(batch).output[count]
+        compare(
+            step,
+            logits,
+            expected,
+            "prefill" if count == 0 else "decode",
+            lambda logits=logits, count=count: explain(step, batch, count, logits),
+        )
+        if count > 0 and model.shapes[-1][1] != 1:
+            raise known(15, "whole-text-again", step)
+
+
+def compare(step, logits, expected, what, explained):
+    """The reader's logits and Hugging Face's; what else they might be, if not these."""
+    assert_array(
+        logits, expected, number=15, step=step, what=what, mistakes=explained()
+    )
+
+
+def explain(step, batch, count, logits):
+    """What known mistakes would have given after that many tokens."""
+    from course.check.mistakes.step_15 import compute
+
+    case, weights = model_of(batch), hugging_face(batch).weights
+    prompts = [wrapped(prompt, case) for prompt in PROMPTS[batch]]
+    new = [[i % case.sizes["vocab_size"] for i in ids] for ids in NEXT[batch]]
+
+    def mistake(name):
+        return lambda: compute(prompts, new[:count], weights, case.sizes, mistake=name)
+
+    from course.check.mistakes.step_15 import COMPUTED
+
+    return {name: mistake(name) for name in COMPUTED}
+
+
+@pytest.mark.parametrize(
+    ("capacity", "prompts", "new"),
+    [
+        (0, [], []),
+        (10_000, [], []),
+        (8, [[]], []),
+        (8, [], []),
+        (3, [[1, 2, 3, 4]], []),
+        (3, [[1, 2, 3]], [[4]]),
+    ],
+    ids=[
+        "no capacity",
+        "more than n_positions",
+        "empty prompt",
+        "no prompt",
+        "prompt too long",
+        "cache full",
+    ],
+)
+def test_refused(step, capacity, prompts, new, device, made, request):
+    """Decoder: a ValueError for what does not fit"""
+    model = cached_model(step, SINGLE, device, made)
+    what = request.node.callspec.id
+    try:
+        decoder = step.Decoder(
+            Recorded(model), MODEL.config, capacity=capacity, device=device
+        )
+        decoder.prefill(prompts)
+        for token_ids in new:
+            decoder.decode(token_ids)
+    except ValueError as error:
+        if str(error):
+            return
+        raise CheckFailed(
+            f"{what}: your ValueError says nothing. Say what does not fit, and what "
+            "would.",
+            short="no message",
+        ) from None
+    raise CheckFailed(
+        f"{what}: with a capacity of {capacity}, {prompts or 'no prompts'} and then "
+        f"{new or 'nothing'}, a ValueError should be raised.",
+        short=f"{what} is accepted",
+        mistake="not-refused",
+    )
+
+
+def test_compiled(step, device):
+    """compiled: one graph for prompts and tokens, with the same logits"""
+    weights = hugging_face(UNEQUAL).weights
+    module = construct(lambda: step.CachedGPT2(MODEL.config)).to(device)
+    model = module.compile(*step.input_types(MODEL.config, device), weights=weights)
+    for batch in (UNEQUAL, SINGLE):
+        for count, logits in enumerate(decode(step, batch, model, device)):
+            expected = hugging_face(batch).output[count]
+            compare(step, logits, expected, "The compiled model", dict)

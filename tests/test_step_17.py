@@ -1,0 +1,249 @@
+"""Step 17: the model on Mojo kernels, compared with Hugging Face's GPT2LMHeadModel."""
+
+import itertools
+
+import numpy as np
+import pytest
+from max.driver import CPU
+from max.dtype import DType
+from max.experimental.nn import Module
+from max.graph import TensorType
+
+from course.check.alternatives import assert_array
+from course.check.loading import load_solution
+from course.check.tools import (
+    Case,
+    CheckFailed,
+    Expected,
+    assert_same,
+    construct,
+    known,
+    randomize,
+    reference,
+    tensor,
+    weights_of,
+)
+from course.kernels import package
+
+DTYPES = [DType.float32, DType.bfloat16, DType.int8]
+MODEL = Case("wide", batch=1, length=1)
+PROMPTS = [[3, 1, 4, 1, 5], [9, 2], [6, 5, 3]]
+NEXT = [[8, 9, 7], [9, 3, 2]]
+KINDS = list(itertools.product(DTYPES, [True, False], ["none", "gelu_tanh"]))
+ROWS = 5
+
+on_the_cpu = pytest.mark.skipif(
+    "config.getoption('--device') == 'gpu'", reason="the kernels are for the CPU"
+)
+
+
+def rounded(weight, dtype):
+    """What is left of a float32 weight, [out, in], when it is kept in fewer bits."""
+    import torch
+
+    exact = torch.from_numpy(np.ascontiguousarray(weight))
+    if dtype == DType.bfloat16:
+        return exact.bfloat16().float().numpy()
+    if dtype == DType.int8:
+        scale = exact.abs().amax(dim=1, keepdim=True) / 127
+        scale = torch.where(scale == 0, torch.ones_like(scale), scale)
+        return (torch.round(exact / scale) * scale).numpy()
+    return weight
+
+
+@reference(["rows"])
+def quantized(_):
+    """A matrix, and what is left of it in 8 bits; one row is 0, one is large."""
+    weight = np.random.default_rng(17).normal(size=(6, 20)).astype(np.float32)
+    weight[2] = 0
+    weight[4] *= 100
+    return Expected(inputs=(weight,), output=rounded(weight, DType.int8))
+
+
+@reference(KINDS)
+def layer(kind):
+    """A linear layer of torch whose weight was rounded."""
+    import torch
+    from transformers.activations import NewGELUActivation
+
+    dtype, bias, activation = kind
+    random = np.random.default_rng(17)
+    weight = random.normal(size=(21, 13)).astype(np.float32)
+    x = random.normal(size=(2, ROWS, 13)).astype(np.float32)
+    shift = random.normal(size=21).astype(np.float32) if bias else np.zeros(21)
+    y = torch.from_numpy(x) @ torch.from_numpy(rounded(weight, dtype)).T
+    y = y + torch.from_numpy(shift.astype(np.float32))
+    if activation == "gelu_tanh":
+        y = NewGELUActivation()(y)
+    weights = {"weight": weight} | ({"bias": shift} if bias else {})
+    return Expected(weights, (x,), y.numpy())
+
+
+@reference(DTYPES)
+def hugging_face(dtype):
+    """Logits of a model whose linear weights were rounded, one text at a time."""
+    import torch
+    from transformers import GPT2LMHeadModel
+    from transformers.pytorch_utils import Conv1D
+
+    model = randomize(GPT2LMHeadModel(MODEL.hugging_face_config))
+    exact = weights_of(model)
+    # The table stays as it is: only the head, which is tied to it, is rounded.
+    head = model.lm_head.weight.data.clone()
+    model.lm_head.weight = torch.nn.Parameter(
+        torch.from_numpy(rounded(head.numpy(), dtype))
+    )
+    for module in model.modules():
+        if isinstance(module, Conv1D):
+            kept = rounded(module.weight.data.T.numpy(), dtype)
+            module.weight.data = torch.from_numpy(kept).T.contiguous()
+    logits = [
+        [
+            model(torch.tensor([prompt + [ids[row] for ids in NEXT[:count]]]))
+            .logits[0, -1]
+            .numpy()
+            for row, prompt in enumerate(PROMPTS)
+        ]
+        for count in range(len(NEXT) + 1)
+    ]
+    return Expected(exact, (), np.array(logits))
+
+
+def test_quantize_rows(step):
+    """quantize_rows: 8 bits, and each row on its own scale"""
+    expected = quantized("rows")
+    [weight] = expected.inputs
+    result = step.quantize_rows(weight.copy())
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise CheckFailed("quantize_rows returns no pair of matrix and scales.")
+    kept, scale = result
+    if getattr(kept, "dtype", None) != np.int8:
+        raise CheckFailed(f"The matrix is {getattr(kept, 'dtype', kept)}, not int8.")
+    if np.isnan(scale).any():
+        raise known(17, "row-of-zeros", step)
+    if np.shape(scale) != weight.shape[:1]:
+        raise CheckFailed(f"The scales have the shape {list(np.shape(scale))}.")
+    assert_array(
+        kept * scale[:, None],
+        expected.output,
+        number=17,
+        step=step,
+        what="quantize_rows",
+        mistakes={
+            "one-scale": lambda: one_scale(weight),
+            "cut-off": lambda: cut_off(weight),
+            "wrapped-around": lambda: wrapped_around(weight),
+        },
+    )
+
+
+def one_scale(weight):
+    scale = np.abs(weight).max() / np.float32(127)
+    return np.rint(weight / scale) * scale
+
+
+def cut_off(weight):
+    scale = np.abs(weight).max(axis=1, keepdims=True) / np.float32(127)
+    scale[scale == 0] = 1
+    return np.trunc(weight / scale) * scale
+
+
+def wrapped_around(weight):
+    scale = np.abs(weight).max(axis=1, keepdims=True) / np.float32(128)
+    scale[scale == 0] = 1
+    return np.rint(weight / scale).astype(np.int8) * scale
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
+def test_quantize_weights(step, dtype):
+    """quantize_weights: the linear layers' weights, under the parameters' names"""
+    config = MODEL.config
+    model = construct(lambda: step.KernelGPT2(config, dtype))
+    kept = step.quantize_weights(hugging_face(dtype).weights, dtype)
+    wanted = {name: (list(map(int, p.shape)), p.dtype) for name, p in model.parameters}
+    given = {name: shape_and_type(value) for name, value in kept.items()}
+    for name in sorted(wanted.keys() | given.keys()):
+        if wanted.get(name) != given.get(name):
+            raise CheckFailed(
+                f"{name}: the model of dtype {dtype.name} has "
+                f"{in_words(wanted.get(name))}, the weights have "
+                f"{in_words(given.get(name))}.",
+                short=name,
+            )
+
+
+def shape_and_type(value):
+    dtype = value.dtype if isinstance(value.dtype, DType) else DType[value.dtype.name]
+    return [int(n) for n in value.shape], dtype
+
+
+def in_words(parameter):
+    return "nothing" if parameter is None else f"{parameter[1].name} {parameter[0]}"
+
+
+class Layers(Module):
+    """All kinds of layers in one graph: to compile is what takes time here."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.layers = [
+            step.KernelLinear(13, 21, dtype=dtype, bias=bias, activation=activation)
+            for dtype, bias, activation in KINDS
+        ]
+
+    def forward(self, x):
+        return tuple(layer(x) for layer in self.layers)
+
+
+@on_the_cpu
+def test_layers(step):
+    """KernelLinear: the numbers of torch, for every dtype, bias and activation"""
+    module = construct(lambda: Layers(step))
+    weights = {}
+    for i, kind in enumerate(KINDS):
+        own = {f"lm_head.{k}": v for k, v in layer(kind).weights.items()}
+        kept = load_solution(17).quantize_weights(own, kind[0])
+        weights |= {k.replace("lm_head", f"layers.{i}"): v for k, v in kept.items()}
+    [x] = layer(KINDS[0]).inputs
+    x_type = TensorType(DType.float32, ["batch", "rows", 13], device=CPU())
+    model = module.compile(x_type, weights=weights, custom_extensions=[package()])
+    for kind, y in zip(KINDS, model(tensor(x, CPU())), strict=True):
+        plain = layer((kind[0], kind[1], "none")).output
+        dtype, bias, activation = kind
+        what = f"KernelLinear({dtype.name}, bias={bias}, activation={activation!r})"
+        if activation != "none" and same(y, plain):
+            raise known(17, "activation-not-passed", step)
+        assert_same(y, layer(kind), CPU(), what)
+
+
+def same(output, expected):
+    return np.allclose(output.to_numpy(), expected, atol=1e-5)
+
+
+@on_the_cpu
+@pytest.mark.parametrize(
+    "dtype", [DType.float32, DType.int8], ids=lambda dtype: dtype.name
+)
+def test_model(step, dtype):
+    """KernelGPT2: Hugging Face's logits, with whole and with rounded weights"""
+    cache, config = load_solution(15), MODEL.config
+    expected = hugging_face(dtype)
+    module = construct(lambda: step.KernelGPT2(config, dtype))
+    model = module.compile(
+        *cache.input_types(config, CPU()),
+        weights=step.quantize_weights(expected.weights, dtype),
+        custom_extensions=[package()],
+    )
+    capacity = config.n_positions
+    decoder = cache.Decoder(model, config, capacity=capacity, device=CPU())
+    logits = [decoder.prefill(PROMPTS), *(decoder.decode(ids) for ids in NEXT)]
+    assert_array(
+        np.array(logits),
+        expected.output,
+        number=17,
+        step=step,
+        what=f"KernelGPT2({dtype.name})",
+        mistakes={},
+        # A sum in another order may round a hidden state to another neighbor.
+        tolerance=1e-5,
+    )
