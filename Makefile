@@ -60,7 +60,7 @@ remake: .venv/installed ## Make again what is made: skeletons, and much of the b
 	@.venv/bin/python -m book.pictures
 	@.venv/bin/python -m book.tables
 	@.venv/bin/python -m book.reports
-	@.venv/bin/python book/numbers/make.py
+	@.venv/bin/python -m book.numbers.make
 	@.venv/bin/python book/explorers/make.py
 
 lint: .venv/installed ## Check style and types

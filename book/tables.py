@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterable
 
 from book.generated import SOURCE, write_or_check
-from course.checkpoint import SIZES, TRANSPOSED, expected_shapes
-from course.steps import ROOT, STEPS
+from course.check.loading import load_solution
+from course.checkpoint import SIZES, expected_shapes
+from course.steps import ROOT, STEPS, Step
 
 PURPOSE = {
     "wte.weight": ("token embeddings", 5),
@@ -40,6 +43,7 @@ PURPOSE = {
 def parameters() -> str:
     """Every parameter of GPT-2 small, blocks only once, and the sum of all."""
     layers = SIZES["n_layer"]
+    turned = load_solution(13).CONV1D_WEIGHTS
     rows = ["| Parameter | Numbers | Shape in MAX | What it is |", "|---|---:|---|---|"]
     total = in_a_block = 0
     for name, shape in expected_shapes(SIZES).items():
@@ -57,7 +61,7 @@ def parameters() -> str:
                 continue
             in_a_block += count
         shown = f"h.*.{short}" if ".h." in name else short
-        star = "\N{NO-BREAK SPACE}\\*" if name.endswith(TRANSPOSED) else ""
+        star = "\N{NO-BREAK SPACE}\\*" if name.endswith(turned) else ""
         rows.append(
             f"| `{shown}` | {count:,} | {code(list(shape))}{star} "
             f"| {chapter(*PURPOSE[short])} |"
@@ -103,6 +107,29 @@ def activations() -> str:
         ("logits, out of `lm_head`", 11, f"[B, T, {vocab}]", ""),
         ("next token", 12, "[B, 1]", "int64"),
     ]
+    return tensors(ways)
+
+
+def cache() -> str:
+    """What is different with a KV cache."""
+    head, each = SIZES["n_head"], SIZES["n_embd"] // SIZES["n_head"]
+    vocab, stream = SIZES["vocab_size"], f"[B, N, {SIZES['n_embd']}]"
+    ways = [
+        ("token IDs, the new ones", 15, "[B, N]", "int64"),
+        ("their positions", 15, "[B, N]", "int64"),
+        ("hidden states", 15, stream, ""),
+        ("query, new key, new value, each", 15, f"[B, {head}, N, {each}]", ""),
+        ("a layer's cache: keys, and values, each", 15, f"[B, {head}, C, {each}]", ""),
+        ("the filled part of them", 15, f"[B, {head}, T, {each}]", ""),
+        ("attention scores, and weights", 15, f"[B, {head}, N, T]", ""),
+        ("mask", 15, "[B, 1, N, T]", ""),
+        ("logits, of the last position only", 15, f"[B, {vocab}]", ""),
+    ]
+    return tensors(ways)
+
+
+def tensors(ways: list[tuple[str, int, str, str]]) -> str:
+    """A table of tensors: what each is, its step, shape and dtype."""
     rows = ["| Tensor | Shape | dtype |", "|---|---|---|"]
     rows += [
         f"| {chapter(what, step)} | {code(shape)} | {dtype or 'float32'} |"
@@ -128,6 +155,9 @@ def mistakes() -> str:
     ran = subprocess.run(
         [sys.executable, "-m", "course.check.mistakes"],
         cwd=ROOT,
+        # MAX has set other variables for child processes, under which Python does
+        # not find what is installed.
+        env=dict(os.environ),
         capture_output=True,
         text=True,
         check=False,
@@ -140,6 +170,7 @@ def mistakes() -> str:
 def folded(markdown: str) -> str:
     """Make of each section a list that can be folded: there are hundreds of entries."""
     parts = []
+    anchors: set[str] = set()
     for section in re.split(r"^## ", markdown, flags=re.M)[1:]:
         title, *entries = re.split(r"^### ", section, flags=re.M)
         place = title.strip().partition(":")[0].lower().replace(" ", "-")
@@ -148,6 +179,9 @@ def folded(markdown: str) -> str:
         for entry in entries:
             heading, what, look = (part.strip() for part in entry.split("\n\n")[:3])
             name, _, anchor = heading.rstrip("}").partition(" {#")
+            # Two steps may know a mistake by one name.
+            anchor = f"{place}-{anchor}" if anchor in anchors else anchor
+            anchors.add(anchor)
             parts.append(f'- <a id="{anchor}"></a>**{name}.** {what} {look}')
         parts += ["", "</details>", ""]
     text = "\n".join(parts)
@@ -155,11 +189,11 @@ def folded(markdown: str) -> str:
     return text
 
 
-def list_of_steps() -> str:
-    """The steps with links to their chapters."""
+def list_of_steps(part: Iterable[Step]) -> str:
+    """Steps with links to their chapters."""
     rows = [
         f"{step.number}. [{step.title}]({step.module}.md): {_writes(step.number)}"
-        for step in STEPS
+        for step in part
     ]
     return "\n".join([*rows, ""])
 
@@ -178,6 +212,11 @@ def _writes(number: int) -> str:
         10: "twelve blocks, one after the other",
         11: "turn vectors into a score for every possible next token",
         12: "choose, append, repeat",
+        13: "read the weights that OpenAI published",
+        14: "make one program of the whole model",
+        15: "compute each token only once",
+        16: "all the dials, and text as it comes",
+        17: "read the weights as fast as memory allows, and fewer bytes of them",
     }[number]
 
 
@@ -185,9 +224,11 @@ if __name__ == "__main__":
     tables = {
         "parameters.md": parameters(),
         "activations.md": activations(),
+        "cache.md": cache(),
         "sample.md": sample(),
         "mistakes.md": mistakes(),
-        "steps.md": list_of_steps(),
+        "part_one.md": list_of_steps(STEPS[:12]),
+        "part_two.md": list_of_steps(STEPS[12:]),
     }
     script = "python -m book.tables"
     sys.exit(write_or_check(SOURCE / "tables", tables, script, sys.argv[1:]))

@@ -232,23 +232,21 @@ def generate(
 
 @app.command()
 def bench(
-    model: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            metavar="DIR_OR_HUB_ID", help="What to generate with. Default: the demo."
-        ),
-    ] = None,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="How many rounds; the book's figures are of 5.")
+    ] = 5,
     as_json: AsJson = False,
 ) -> None:
     """Measure speed beside Hugging Face; results are kept in bench/results."""
-    from course import bench as benching
+    from course.bench.command import bench, write
+    from course.bench.tables import print_tables
 
-    results = benching.bench(model, notes())
-    path = benching.write(results)
+    results = bench(repeats, notes())
+    path = write(results)
     if as_json:
         typer.echo(json.dumps(results))
     else:
-        benching.print_tables(results, Console(highlight=False))
+        print_tables(results, Console(highlight=False))
     notes().print(f"written to {from_root(path)}", style="dim")
 
 

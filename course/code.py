@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import sys
 from dataclasses import dataclass
@@ -37,6 +38,15 @@ class Code:
     cache: ModuleType | None
     sampling: ModuleType
     kernel: ModuleType | None
+
+    @property
+    def digest(self) -> str:
+        """Stands for the text of all the files beside these."""
+        folder = Path(str(self.config.__file__)).parent
+        digest = hashlib.sha256()
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
 
 
 def load_code(whose: str) -> Code:

@@ -13,6 +13,7 @@ from max.experimental.tensor import default_device, default_dtype
 from numpy.typing import NDArray
 
 from course.code import Code
+from course.graphs import kept_or_compiled
 
 Sizes = dict[str, Any]
 Weights = dict[str, NDArray[Any]]
@@ -56,9 +57,14 @@ def compile_cached(
     step = code.cache
     assert step is not None
     config = code.config.GPT2Config(**sizes)
-    model = _build(lambda: step.CachedGPT2(config), device)
-    compiled = model.compile(*step.input_types(config, device), weights=weights)
-    return step.Decoder(compiled, config, capacity=capacity, device=device)
+
+    def compile_it() -> Any:
+        model = _build(lambda: step.CachedGPT2(config), device)
+        return model.compile(*step.input_types(config, device), weights=weights)
+
+    key = f"cached {sizes} {code.digest}"
+    model = kept_or_compiled(key, compile_it, weights, device)
+    return step.Decoder(model, config, capacity=capacity, device=device)
 
 
 def compile_kernels(
@@ -86,13 +92,19 @@ def compile_kernels(
     assert cache_step is not None
     assert step is not None
     config = code.config.GPT2Config(**sizes)
-    model = _build(lambda: step.KernelGPT2(config, DType[dtype]), CPU())
-    compiled = model.compile(
-        *cache_step.input_types(config, CPU()),
-        weights=step.quantize_weights(weights, DType[dtype]),
-        custom_extensions=[package],
-    )
-    return cache_step.Decoder(compiled, config, capacity=capacity, device=CPU())
+    quantized = step.quantize_weights(weights, DType[dtype])
+
+    def compile_it() -> Any:
+        model = _build(lambda: step.KernelGPT2(config, DType[dtype]), CPU())
+        return model.compile(
+            *cache_step.input_types(config, CPU()),
+            weights=quantized,
+            custom_extensions=[package],
+        )
+
+    key = f"kernels {package.parent.name} {dtype} {sizes} {code.digest}"
+    model = kept_or_compiled(key, compile_it, quantized, CPU())
+    return cache_step.Decoder(model, config, capacity=capacity, device=CPU())
 
 
 def _build(make: Callable[[], Any], device: Device) -> Any:

@@ -1,11 +1,15 @@
 """Sharing work between the processor's cores."""
 
 from max.algorithm import sync_parallelize
+from std.atomic import Atomic
 from std.math import ceildiv
 from std.runtime import parallelism_level
 
 comptime WORK_PER_TASK = 100_000
 """Multiplications that take about as long as starting a second task (16 µs)."""
+
+comptime SHARES_PER_TASK = 4
+"""A core that something else keeps busy leaves the rest of its shares to others."""
 
 
 def parallel_ranges[
@@ -27,9 +31,17 @@ def parallel_ranges[
         body(0, count)
         return
 
+    var shares = min(units, SHARES_PER_TASK * tasks)
+    var taken = Atomic[Int64](0)
+    var counter = Pointer(to=taken)
+
     def run_task(task: Int) {imm}:
-        var first = task * units // tasks * unit
-        var last = min(count, (task + 1) * units // tasks * unit)
-        body(first, last)
+        while True:
+            var share = Int(counter[].fetch_add(1))
+            if share >= shares:
+                return
+            var first = share * units // shares * unit
+            var last = min(count, (share + 1) * units // shares * unit)
+            body(first, last)
 
     sync_parallelize(run_task, tasks)

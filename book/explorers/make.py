@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import GPT2LMHeadModel
 
-from course.generate import keep_likely
+from course.check.loading import load_solution
 from course.runtime import prepare
 from course.steps import DEMO_MODEL, ROOT
 
@@ -370,9 +370,8 @@ def sampling_picture(data: Data) -> str:
     """Probabilities before and after the settings, as bars in a table."""
     prompt = data["prompts"][0]
     logits = np.array(prompt["logits"])
-    kept = keep_likely(logits[None].astype(np.float32), *STATIC_SAMPLING)[0]
     before = softmax(logits)
-    after = softmax(kept.astype(np.float64) / STATIC_SAMPLING[0])
+    after = past_dials(logits, *STATIC_SAMPLING)
     order = np.argsort(-logits, kind="stable")[:BARS]
     widest = max(before.max(), after.max()) / 100
     rows = "\n".join(
@@ -431,6 +430,13 @@ def residual_start(sentence: Data) -> int:
 
     places = range(len(sentence["tokens"]) - 1)
     return max(places, key=lambda at: (first_right(at), at))
+
+
+def past_dials(logits: Array, temperature: float, top_k: int, top_p: float) -> Array:
+    """Probabilities past the dials of step 16; the temperature is not 0."""
+    step = load_solution(16)
+    kept = step.keep_top_p(step.keep_top_k(logits / temperature, top_k), top_p)
+    return softmax(kept)
 
 
 def softmax(logits: Array) -> Array:

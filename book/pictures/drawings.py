@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from book.pictures import part_two_a, part_two_b
+from book.pictures import part_two
 from book.pictures.svg import Drawing
 from course.checkpoint import SIZES, expected_shapes
 
@@ -24,8 +24,7 @@ def draw_all() -> dict[str, Drawing]:
         block,
         sampling,
         model,
-        *part_two_a.DRAWINGS,
-        *part_two_b.DRAWINGS,
+        *part_two.DRAWINGS,
     ):
         drawings[draw.__name__] = draw()
     return drawings
@@ -45,8 +44,7 @@ HERE: dict[int, tuple[set[str], str]] = {
     10: ({"wte", "wpe", "h", "ln_f"}, "the whole body"),
     11: ({"lm_head"}, "the head"),
     12: ({"text", "next", "loop"}, "the loop that writes"),
-    **part_two_a.HERE,
-    **part_two_b.HERE,
+    **part_two.HERE,
 }
 
 

@@ -39,7 +39,7 @@ class HuggingFace(Contender):
         from transformers import GPT2LMHeadModel
 
         super().__init__(folder)
-        self.model = GPT2LMHeadModel.from_pretrained(folder).eval()
+        self.model = GPT2LMHeadModel.from_pretrained(folder).train(False)
 
     def generate(self, prompts: Prompts, new_tokens: int) -> list[list[int]]:
         """Return the new tokens of each text; the prompts have one length."""

@@ -214,9 +214,15 @@ def with_includes(path):
         name, _, anchor = match[1].partition(":")
         text = (path.parent / name).read_text("utf-8")
         if anchor:
-            start, end = f"ANCHOR: {anchor} -->\n", f"<!-- ANCHOR_END: {anchor} -->"
-            assert text.count(start) == text.count(end) == 1, match[0]
-            text = text.partition(start)[2].partition(end)[0]
+            # In Markdown the marks are HTML comments, in Mojo they follow a #.
+            parts = re.findall(
+                rf"^(?:<!--|#) ANCHOR: {anchor}(?: -->)?\n"
+                rf"(.*?)^(?:<!--|#) ANCHOR_END: {anchor}(?: -->)?$",
+                text,
+                re.M | re.S,
+            )
+            assert len(parts) == 1, match[0]
+            text = parts[0]
         return text
 
     return re.sub(r"\{\{#include ([^}\s]+)\}\}", included, path.read_text("utf-8"))
@@ -370,6 +376,7 @@ MISSPELT = {
 def test_spelling(page):
     """Technical names are spelled in one way, outside code and addresses."""
     prose = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    prose = re.sub(r'^<p class="file">.*?</p>$', "", prose, flags=re.M)
     prose = re.sub(r"`[^`]*`|\]\([^)]*\)|\{\{.*?\}\}|<[^>]+>", " ", prose)
     for wrong, right in MISSPELT.items():
         found = re.search(wrong, prose)

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 
 from course.book import find_mdbook
-from course.generate import keep_likely
 from course.steps import ROOT
 
 BOOK = ROOT / "book"
@@ -118,16 +117,29 @@ def test_files_are_small():
     assert sum(sizes.values()) < 400_000, sizes
 
 
-def solution_logits(demo, solutions, compiled_demo, text):
+@pytest.fixture(scope="module")
+def logits_after(demo):
+    """The solutions' logits for what follows a text, one operation at a time."""
     from max.driver import CPU
 
-    ids = solutions.generation.encode_text(text, demo.tokenizer, device=CPU())
-    return compiled_demo(ids).to_numpy()[0, -1].astype(np.float64)
+    from course.code import load_code
+    from course.compiled import build_whole_sequence
+    from course.runtime import prepare
+
+    prepare()
+    code = load_code("solutions")
+    model = build_whole_sequence(demo.sizes, demo.weights, code, CPU())
+
+    def logits(text):
+        ids = code.generation.encode_text(text, demo.tokenizer, device=CPU())
+        return model(ids).to_numpy()[0, -1].astype(np.float64)
+
+    return logits
 
 
-def test_logits_give_the_distribution_of_the_solutions(demo, solutions, compiled_demo):
+def test_logits_give_the_distribution_of_the_solutions(logits_after):
     for prompt in data_of("sampling")["prompts"]:
-        logits = solution_logits(demo, solutions, compiled_demo, prompt["text"])
+        logits = logits_after(prompt["text"])
         np.testing.assert_allclose(
             make.softmax(np.array(prompt["logits"])),
             make.softmax(logits),
@@ -136,11 +148,11 @@ def test_logits_give_the_distribution_of_the_solutions(demo, solutions, compiled
         )
 
 
-def test_last_layer_says_what_the_solutions_say(demo, solutions, compiled_demo):
+def test_last_layer_says_what_the_solutions_say(demo, logits_after):
     for sentence in data_of("residual")["sentences"]:
         for end in (3, 7, len(sentence["tokens"])):
             text = "".join(sentence["tokens"][:end])
-            logits = solution_logits(demo, solutions, compiled_demo, text)
+            logits = logits_after(text)
             token, share = sentence["stages"][-1][end - 1]["top"][:2]
             best = int(logits.argmax())
             assert demo.tokenizer.decode([best]) == token
@@ -536,8 +548,7 @@ def test_sampling_explorer(setting, explorer):
         order = np.argsort(-logits, kind="stable")
         before = make.softmax(logits)
         if temperature:
-            kept = keep_likely(logits[None], temperature, top_k, top_p)[0]
-            after = make.softmax(kept.astype(np.float64) / temperature)
+            after = make.past_dials(logits, temperature, top_k, top_p)
         else:
             after = np.eye(len(logits))[logits.argmax()]
         app.get_by_role("button", name="Draw 100").press("Enter")

@@ -48,15 +48,15 @@ def visit(browser, folder):
 def test_progress(visit):
     """A tick is kept, shown beside the chapter and counted, until it is taken away."""
     page = visit("step_03.html")
-    assert page.inner_text(".progress-summary") == "0 of 12 steps done"
+    assert page.inner_text(".progress-summary") == "0 of 17 steps done"
     page.check(".step-done input")
-    assert page.inner_text(".progress-summary") == "1 of 12 steps done"
+    assert page.inner_text(".progress-summary") == "1 of 17 steps done"
 
     page = visit("step_07.html")
     assert not page.is_checked(".step-done input")
     page.focus(".step-done input")
     page.keyboard.press("Space")
-    assert page.inner_text(".progress-summary") == "2 of 12 steps done"
+    assert page.inner_text(".progress-summary") == "2 of 17 steps done"
     done = page.eval_on_selector_all(
         "a.done", "links => links.map((link) => link.getAttribute('aria-label'))"
     )
@@ -65,7 +65,7 @@ def test_progress(visit):
     page = visit("step_03.html")
     page.uncheck(".step-done input")
     page = visit("setup.html")
-    assert page.inner_text(".progress-summary") == "1 of 12 steps done"
+    assert page.inner_text(".progress-summary") == "1 of 17 steps done"
     assert page.locator(".step-done").count() == 0
 
 
@@ -75,7 +75,7 @@ def test_damaged_progress(visit):
     page.check(".step-done input")
     page.evaluate("localStorage.setItem(Object.keys(localStorage)[0], '{damaged')")
     page = visit("step_03.html")
-    assert page.inner_text(".progress-summary") == "0 of 12 steps done"
+    assert page.inner_text(".progress-summary") == "0 of 17 steps done"
 
 
 def test_copying(visit):

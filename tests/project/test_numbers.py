@@ -1,6 +1,6 @@
 """The numbers in the book are those that the solutions compute."""
 
-import importlib.util
+import importlib
 import re
 
 import numpy as np
@@ -8,7 +8,6 @@ import pytest
 
 from course.steps import ROOT, STEPS
 
-MAKE = ROOT / "book" / "numbers" / "make.py"
 NUMBERS = ROOT / "book" / "src" / "numbers"
 WIDEST = 46  # Characters that fit on a phone.
 
@@ -17,10 +16,10 @@ a_number = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w.])")
 
 @pytest.fixture(scope="module")
 def make():
-    spec = importlib.util.spec_from_file_location("make_numbers", MAKE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The script, which is not installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT)
+        return importlib.import_module("book.numbers.make")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def test_numbers(step, made):
     """The committed numbers are what the script makes."""
     name = f"{step.module}.md"
     committed = (NUMBERS / name).read_text()
-    assert not differences(committed, made[name]), f"python {MAKE.relative_to(ROOT)}"
+    assert not differences(committed, made[name]), "python -m book.numbers.make"
 
 
 def test_reports(make):
@@ -59,7 +58,7 @@ def test_reports(make):
     reports = make.make_reports()
     assert len(reports) == len(STEPS)
     for name, report in reports.items():
-        assert (NUMBERS / name).read_text() == report, "python book/numbers/make.py"
+        assert (NUMBERS / name).read_text() == report, "python -m book.numbers.make"
 
 
 def test_nothing_else(made):
@@ -103,12 +102,12 @@ def test_example_is_gpt2(make):
             if name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight"))
             else value
         )
-        for name, value in make.make_weights().items()
+        for name, value in make.example.make_weights().items()
     }
-    model = GPT2LMHeadModel(GPT2Config(**make.SIZES)).eval()
+    model = GPT2LMHeadModel(GPT2Config(**make.example.SIZES)).eval()
     model.load_state_dict(weights)
-    ids = make.token_ids(make.PROMPT)
+    ids = make.example.token_ids(make.example.PROMPT)
     with torch.no_grad():
         logits = model(torch.from_numpy(ids.to_numpy().copy())).logits
-    ours = make.make_model()(ids).to_numpy()
+    ours = make.example.make_model()(ids).to_numpy()
     assert np.allclose(ours, logits.numpy(), atol=1e-5)

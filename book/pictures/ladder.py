@@ -1,0 +1,72 @@
+"""The ladder of Part II, as `course bench` measured it."""
+
+from __future__ import annotations
+
+import json
+import statistics
+
+from book.pictures.svg import Drawing
+from course.bench.figures import Results, bytes_read, tokens_per_second
+from course.steps import ROOT
+
+RESULTS = ROOT / "bench" / "results" / "bench.json"
+TASK = "prompt 16"
+
+RUNGS = {
+    "eager": "step 12",
+    "compiled": "14 · compiled",
+    "cache": "15 · KV cache",
+    "kernels": "17 · kernels",
+    "kernels bfloat16": "17 · bfloat16",
+    "kernels int8": "17 · int8",
+}
+OTHERS = {
+    "Hugging Face": "Hugging Face",
+    "CTranslate2": "CTranslate2",
+    "CTranslate2 int8": "CTranslate2 int8",
+}
+WIDTH, LEFT, ROW = 340, 112, 26
+
+
+def ladder() -> Drawing:
+    """Tokens per second after each step, beside others and what memory allows."""
+    results: Results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    bars = {
+        label: speed(results, name)
+        for name, label in (RUNGS | OTHERS).items()
+        if name in results["seconds"]
+    }
+    bound = max(results["read_bandwidth"]) / bytes_read(results, 32)
+    longest = max(*bars.values(), bound)
+    scale = (WIDTH - LEFT - 40) / longest
+    height = 34 + ROW * len(bars) + 24
+    drawing = Drawing(
+        "Tokens per second after each step of Part II",
+        "GPT-2 small with random weights, one text: "
+        + "; ".join(f"{label} {figure(value)}" for label, value in bars.items())
+        + f". If float32 weights were read at the full speed of memory: {bound:.0f}.",
+        WIDTH,
+        height,
+    )
+    drawing.text(0, 14, "tokens per second, one text", "small strong")
+    for row, (label, value) in enumerate(bars.items()):
+        y = 26 + row * ROW
+        hue = "orange" if label in RUNGS.values() else "plain"
+        drawing.text(0, y + 15, label, "small")
+        drawing.rect(LEFT, y, max(2, value * scale), ROW - 6, hue)
+        drawing.text(LEFT + value * scale + 5, y + 15, figure(value), "small strong")
+    x = LEFT + bound * scale
+    drawing.add("line", "line dashed", x1=x, y1=20, x2=x, y2=height - 22)
+    note = f"{bound:.0f}: float32 weights at the speed of memory"
+    drawing.text(WIDTH - 2, height - 6, note, "end small dim")
+    return drawing
+
+
+def speed(results: Results, name: str) -> float:
+    """The median of a contender."""
+    return statistics.median(tokens_per_second(results, name, TASK))
+
+
+def figure(value: float) -> str:
+    """As many digits as mean something."""
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"

@@ -1,0 +1,60 @@
+"""What `course bench` does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from course.bench.contenders import CONTENDERS
+from course.bench.decoding import measure
+from course.bench.machine import machine, read_bandwidth
+from course.bench.models import convert_for_ctranslate2, make_gpt2
+from course.bench.starting import start
+from course.steps import ROOT
+
+RESULTS = ROOT / "bench" / "results"
+REPEATS = 5
+
+
+def bench(repeats: int, notes: Console) -> dict[str, Any]:
+    """Measure, and return the results as they are written to `bench/results/`.
+
+    Args:
+        repeats: How many rounds.
+        notes: Where progress is shown.
+    """
+    with tempfile.TemporaryDirectory(prefix="gpt2-bench-") as scratch:
+        folder = Path(scratch) / "gpt2"
+        notes.print("making a GPT-2 small with random weights …")
+        make_gpt2(folder)
+        names = list(CONTENDERS)
+        if not convert_for_ctranslate2(folder):
+            notes.print("CTranslate2 is left out: `pip install ctranslate2`.")
+            names = [name for name in names if "CTranslate2" not in name]
+        seconds, peaks, tokens = measure(names, folder, repeats, notes)
+        return {
+            "machine": machine(),
+            "weights_bytes": (folder / "model.safetensors").stat().st_size,
+            "read_bandwidth": read_bandwidth(repeats),
+            "seconds": seconds,
+            "peak_bytes": peaks,
+            "same_tokens": {
+                name: tokens[name] == tokens["Hugging Face"] for name in names
+            },
+            "start": start(folder, repeats, notes),
+        }
+
+
+def write(results: dict[str, Any]) -> Path:
+    """Keep the results, and have the book's pictures drawn from them."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / "bench.json"
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "book.pictures"], check=True, cwd=ROOT)
+    return path

@@ -1,0 +1,109 @@
+"""Compiled graphs, kept on disk: a second start neither traces nor compiles.
+
+MAX keeps what it compiles as well, but has to trace a graph to find it again. That
+takes seconds and some hundred megabytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from max import engine, tree
+from max.driver import Device, DLPackArray
+from max.experimental.tensor import Tensor
+
+from course.cache import cache_folder
+
+# MAX compiles for the processor at hand; a graph made for another may not run.
+PROCESSOR = Path("/proc/cpuinfo")
+
+
+class KeptGraph:
+    """A graph from the disk, to be called as what `Module.compile` returns."""
+
+    def __init__(
+        self, path: Path, weights: Mapping[str, DLPackArray], device: Device
+    ) -> None:
+        """Load the graph.
+
+        Args:
+            path: Where it is kept.
+            weights: The parameters by name; they are not copied.
+            device: Where it computes.
+
+        Raises:
+            Exception: Whatever MAX raises for a file that it cannot use.
+        """
+        session = engine.InferenceSession(devices=[device])
+        self._weights = weights
+        self._model = session.init(engine.read(path), weights_registry=weights)
+
+    def __call__(self, *arguments: Any) -> Tensor:
+        """Run the graph.
+
+        Args:
+            arguments: Tensors, or lists and classes of tensors.
+
+        Returns:
+            Its only output.
+        """
+        tensors = tree.leaves(arguments, leaf=Tensor)
+        [output] = self._model(*(tensor.driver_tensor for tensor in tensors))
+        return Tensor(storage=output)
+
+
+def kept_or_compiled(
+    key: str,
+    compile_it: Callable[[], Any],
+    weights: Mapping[str, DLPackArray],
+    device: Device,
+) -> Callable[..., Tensor]:
+    """Load a graph if it is kept, or else compile it and keep it.
+
+    Args:
+        key: What the graph depends on, but for MAX and the machine.
+        compile_it: Compiles it: `Module.compile`.
+        weights: The parameters by name.
+        device: Where it computes.
+
+    Returns:
+        The graph, ready to be called.
+    """
+    path = cache_folder() / "graphs" / f"{_digest(key, device)}.mef"
+    if path.is_file():
+        # Damaged or of no use for another reason: compiling mends it.
+        with contextlib.suppress(Exception):
+            return KeptGraph(path, weights, device)
+    compiled: Callable[..., Tensor] = compile_it()
+    _keep(compiled, path)
+    return compiled
+
+
+def _keep(compiled: Any, path: Path) -> None:
+    """Write a graph whole or not at all; without a cache, nothing is kept."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, staged = tempfile.mkstemp(dir=path.parent)
+        os.close(handle)
+        compiled.export_mef(staged)
+        Path(staged).replace(path)
+
+
+def _digest(key: str, device: Device) -> str:
+    parts = [key, importlib.metadata.version("max"), repr(device), _processor()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        lines = PROCESSOR.read_text(encoding="utf-8").splitlines()
+        kinds = ("model name", "flags", "Features", "CPU part")
+        return "\n".join(sorted({line for line in lines if line.startswith(kinds)}))
+    return ""
