@@ -62,12 +62,15 @@ def _precompile(source: Path, compiled: Path) -> None:
     # place when it is complete, for another process may be looking.
     with tempfile.TemporaryDirectory(dir=compiled.parent) as folder:
         staged = Path(folder) / compiled.name
-        ran = subprocess_run_mojo(
-            ["precompile", str(source), "-o", str(staged)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            ran = subprocess_run_mojo(
+                ["precompile", str(source), "-o", str(staged)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except (OSError, RuntimeError):
+            raise KernelsUnavailable("There is no Mojo compiler here.") from None
         if ran.returncode != 0:
             raise KernelsUnavailable(_first_error(ran.stderr))
         staged.replace(compiled)

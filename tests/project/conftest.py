@@ -52,19 +52,20 @@ def demo():
 @pytest.fixture(scope="session")
 def solutions():
     """The code of the solutions that generating needs."""
-    from course.compiled import load_code
+    from course.code import load_code
 
     return load_code("solutions")
 
 
 @pytest.fixture(scope="session")
-def compiled_demo(demo, solutions):
-    """The demo model, compiled."""
-    from max.driver import CPU
+def fast_demo(demo, solutions):
+    """The demo model on the Mojo kernels: the decoder of step 15."""
+    from course.compiled import compile_kernels
+    from course.kernels import package
 
-    from course.compiled import compile_model
-
-    return compile_model(demo, solutions, CPU())
+    capacity = demo.sizes["n_positions"]
+    parts = (demo.sizes, demo.weights, solutions, package())
+    return compile_kernels(*parts, "float32", capacity)
 
 
 def solution_with(number: int, old: str, new: str, folder: Path) -> Path:

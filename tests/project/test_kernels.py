@@ -1,0 +1,244 @@
+"""The Mojo kernels beside NumPy, for awkward shapes; and machines without them."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+from max.driver import CPU, Buffer
+from max.dtype import DType
+from max.experimental import functional as F
+from max.experimental.compilation import compile
+from max.experimental.tensor import Tensor
+from max.graph import BufferType, DeviceRef, TensorType
+from rich.console import Console
+
+from course import engine
+from course.errors import Misuse
+from course.generate import Request
+from course.kernels import KernelsUnavailable, package
+
+ROWS = (1, 2, 3, 7, 8, 9, 17, 33, 130)
+SHAPES = [
+    (m, n, k) for m, n, k in itertools.product(ROWS, (1, 3, 5, 97), (1, 3, 17, 48, 770))
+]
+LARGE = [(1, 50257, 768), (8, 2304, 768), (300, 768, 3072)]
+
+
+def tensor(array):
+    return Tensor.from_dlpack(np.ascontiguousarray(array).reshape(np.shape(array)))
+
+
+def operation(name, *, scale=False, bias=True, dtype=DType.float32):
+    """One linear operation, compiled for all shapes."""
+    operands = [TensorType(DType.float32, ["m", "k"], device=CPU())]
+    operands.append(TensorType(dtype, ["n", "k"], device=CPU()))
+    vector = TensorType(DType.float32, ["n"], device=CPU())
+    operands += [vector] * (scale + bias)
+
+    def run(x, weight, *vectors):
+        [y] = F.custom(
+            name,
+            device=x.device,
+            values=[x, weight, *vectors],
+            out_types=[
+                TensorType(
+                    DType.float32, [x.shape[0], weight.shape[0]], device=x.device
+                )
+            ],
+            parameters={"activation": "gelu_tanh" if bias else "none"},
+        )
+        return y
+
+    return compile(run, custom_extensions=[package()])(*operands)
+
+
+def gelu(x):
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
+def draw(m, n, k):
+    random = np.random.default_rng([m, n, k])
+    draw = lambda *shape: random.standard_normal(shape, dtype=np.float32)  # noqa: E731
+    return draw(m, k), draw(n, k), draw(n)
+
+
+def assert_close(actual, expected, k):
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=4e-6 * max(1, k) ** 0.5)
+
+
+def test_linear():
+    """Every row and column of awkward matrices, with bias and GELU."""
+    linear = operation("gpt2_linear")
+    for m, n, k in SHAPES + LARGE:
+        x, weight, bias = draw(m, n, k)
+        actual = linear(tensor(x), tensor(weight), tensor(bias)).to_numpy()
+        assert_close(actual, gelu(x @ weight.T + bias), k)
+
+
+def test_linear_bfloat16():
+    """The same without bias, from weights of 16 bits."""
+    linear = operation("gpt2_linear_no_bias", bias=False, dtype=DType.bfloat16)
+    for m, n, k in SHAPES[::3] + LARGE:
+        x, weight, _ = draw(m, n, k)
+        bits = weight.view(np.uint32) >> 16
+        kept = (bits << 16).view(np.float32)
+        buffer = Buffer.from_numpy(bits.astype(np.uint16)).view(DType.bfloat16)
+        actual = linear(tensor(x), Tensor(storage=buffer)).to_numpy()
+        assert_close(actual, x @ kept.T, k)
+
+
+def test_linear_int8():
+    """The same from weights of 8 bits and a scale for each row."""
+    linear = operation("gpt2_linear_int8", scale=True, dtype=DType.int8)
+    for m, n, k in SHAPES[::3] + LARGE:
+        x, weight, bias = draw(m, n, k)
+        kept = np.clip(weight * 40, -127, 127).astype(np.int8)
+        scale = np.abs(bias) / 160
+        operands = (x, kept, scale, bias)
+        actual = linear(*map(tensor, operands)).to_numpy()
+        assert_close(actual, gelu((x @ kept.T.astype(np.float32)) * scale + bias), k)
+
+
+HEADS, HEAD_DIM, CAPACITY = 3, 20, 23
+
+
+@pytest.fixture(scope="module")
+def attention():
+    """The attention operation, compiled for all batches and lengths."""
+    cache = BufferType(
+        DType.float32,
+        ["batch", HEADS, "capacity", HEAD_DIM],
+        device=DeviceRef.CPU(),
+    )
+    wide = TensorType(
+        DType.float32, ["batch", "tokens", 3 * HEADS * HEAD_DIM], device=CPU()
+    )
+    ids = TensorType(DType.int64, ["batch", "tokens"], device=CPU())
+    start = TensorType(DType.int64, [], device=CPU())
+
+    def run(qkv, keys, values, start, position_ids):
+        [y] = F.inplace_custom(
+            "gpt2_attention",
+            device=qkv.device,
+            values=[
+                qkv.__tensorvalue__(),
+                keys.__buffervalue__(),
+                values.__buffervalue__(),
+                start.__tensorvalue__(),
+                position_ids.__tensorvalue__(),
+            ],
+            out_types=[
+                TensorType(
+                    DType.float32, [*qkv.shape[:2], HEADS * HEAD_DIM], device=CPU()
+                )
+            ],
+        )
+        return y
+
+    return compile(run, custom_extensions=[package()])(wide, cache, cache, start, ids)
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 5, 9])
+@pytest.mark.parametrize("start", [0, 1, 7, 14])
+@pytest.mark.parametrize("padding", [[0], [0, 0, 0], [3, 0, 1]], ids=str)
+def test_attention(attention, tokens, start, padding):
+    """It stores what is new and nothing else, and sees neither padding nor later."""
+    random = np.random.default_rng([tokens, start, *padding])
+    batch, end = len(padding), start + tokens
+    shape = (batch, HEADS, CAPACITY, HEAD_DIM)
+    caches = [random.standard_normal(shape).astype(np.float32) for _ in range(2)]
+    for cache in caches:  # What must not be read is not a number.
+        cache[:, :, end:] = np.nan
+        for row, first in enumerate(padding):
+            cache[row, :, :first] = np.nan
+    width = 3 * HEADS * HEAD_DIM
+    qkv = random.standard_normal((batch, tokens, width)).astype(np.float32)
+    query, *new = (
+        part.reshape(batch, tokens, HEADS, HEAD_DIM).swapaxes(1, 2)
+        for part in np.split(qkv, 3, axis=-1)
+    )
+    expected_caches = [cache.copy() for cache in caches]
+    for cache, part in zip(expected_caches, new, strict=True):
+        cache[:, :, start:end] = part
+    positions = np.arange(start, end) - np.array(padding)[:, None]
+
+    buffers = [tensor(cache) for cache in caches]
+    output = attention(
+        tensor(qkv),
+        *buffers,
+        tensor(np.array(start)),
+        tensor(np.maximum(positions, 0)),
+    ).to_numpy()
+
+    for buffer, cache in zip(buffers, expected_caches, strict=True):
+        np.testing.assert_array_equal(buffer.to_numpy(), cache)
+    for row, i in itertools.product(range(batch), range(tokens)):
+        if positions[row, i] < 0:
+            continue
+        seen = slice(padding[row], start + i + 1)
+        keys, values = (cache[row, :, seen] for cache in expected_caches)
+        scores = np.einsum("hd,hsd->hs", query[row, :, i], keys) / np.sqrt(HEAD_DIM)
+        weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        weights /= weights.sum(axis=-1, keepdims=True)
+        expected = np.einsum("hs,hsd->hd", weights, values).ravel()
+        np.testing.assert_allclose(output[row, i], expected, atol=3e-6)
+
+
+@pytest.mark.parametrize(("start", "tokens"), [(CAPACITY, 1), (20, 4), (-1, 1)])
+def test_attention_beyond_the_cache(attention, start, tokens):
+    """What does not fit is refused, and nothing is written."""
+    cache = np.zeros((1, HEADS, CAPACITY, HEAD_DIM), dtype=np.float32)
+    qkv = np.ones((1, tokens, 3 * HEADS * HEAD_DIM), dtype=np.float32)
+    buffers = [tensor(cache), tensor(cache.copy())]
+    ids = tensor(np.arange(tokens)[None])
+    with pytest.raises(ValueError, match="do not fit"):
+        attention(tensor(qkv), *buffers, tensor(np.array(start)), ids)
+    assert not buffers[0].to_numpy().any()
+
+
+def test_kernels_that_do_not_compile(tmp_path, monkeypatch):
+    """An error of the Mojo compiler is said in one line."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = tmp_path / "kernels"
+    source.mkdir()
+    (source / "__init__.mojo").write_text("def broken(:\n")
+    with pytest.raises(KernelsUnavailable, match=r"__init__\.mojo:1") as caught:
+        package(source)
+    assert "\n" not in str(caught.value)
+
+
+def test_kernels_are_compiled_once(tmp_path, monkeypatch):
+    """The second time, the same package is found; without a cache it works as well."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    first = package()
+    written = first.stat().st_mtime_ns
+    assert package() == first
+    assert first.stat().st_mtime_ns == written
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert package().is_file()
+
+
+def test_no_compiler(tmp_path, monkeypatch):
+    """Without the compiler, that is what is said."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("MODULAR_MOJO_MAX_DRIVER_PATH", "/nowhere/mojo")
+    with pytest.raises(KernelsUnavailable, match="no Mojo compiler"):
+        package()
+
+
+def test_without_kernels(demo, solutions, monkeypatch):
+    """Where the kernels do not compile, MAX's own operations do, after one warning."""
+
+    def unavailable():
+        raise KernelsUnavailable("They do not compile.")
+
+    monkeypatch.setattr(engine, "package", unavailable)
+    notes = Console(file=io.StringIO(), width=200)
+    chosen = engine.choose_engine(demo, solutions, Request("The"), notes)
+    assert type(chosen) is engine.Cached
+    said = notes.file.getvalue().splitlines()
+    assert said == ["They do not compile. Using MAX's own operations instead."]
+    with pytest.raises(Misuse, match="--dtype int8 needs the kernels"):
+        engine.choose_engine(demo, solutions, Request("The", dtype="int8"), notes)
