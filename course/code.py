@@ -63,10 +63,17 @@ def load_code(whose: str) -> Code:
         return Code(*(solution(number) for number in (1, 11, 12, 14, 15, 16, 17)))
     for step in STEPS[:WHOLE_MODEL]:
         _assert_done(step)
-    if all(_first_todo(step) is None for step in STEPS[WHOLE_MODEL:]):
+    if has_part_two(whose):
         return Code(*(_reader(number) for number in (1, 11, 12, 14, 15, 16, 17)))
     return Code(
         _reader(1), _reader(11), _reader(12), solution(14), None, solution(16), None
+    )
+
+
+def has_part_two(whose: str) -> bool:
+    """Whether the steps from the cache to the kernels are done, too."""
+    return whose == "solutions" or all(
+        _first_todo(step) is None for step in STEPS[WHOLE_MODEL:]
     )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from book.pictures import part_two
+from book.pictures.ladder import ladder
 from book.pictures.svg import Drawing
 from course.checkpoint import SIZES, expected_shapes
 
@@ -25,6 +26,7 @@ def draw_all() -> dict[str, Drawing]:
         sampling,
         model,
         *part_two.DRAWINGS,
+        ladder,
     ):
         drawings[draw.__name__] = draw()
     return drawings

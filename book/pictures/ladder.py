@@ -51,12 +51,12 @@ def ladder() -> Drawing:
     drawing.text(0, 14, "tokens per second, one text", "small strong")
     for row, (label, value) in enumerate(bars.items()):
         y = 26 + row * ROW
-        hue = "orange" if label in RUNGS.values() else "plain"
+        hue = "orange" if label in RUNGS.values() else "blue"
         drawing.text(0, y + 15, label, "small")
         drawing.rect(LEFT, y, max(2, value * scale), ROW - 6, hue)
         drawing.text(LEFT + value * scale + 5, y + 15, figure(value), "small strong")
     x = LEFT + bound * scale
-    drawing.add("line", "line dashed", x1=x, y1=20, x2=x, y2=height - 22)
+    drawing.path([(x, 20), (x, height - 22)], "flow dash")
     note = f"{bound:.0f}: float32 weights at the speed of memory"
     drawing.text(WIDTH - 2, height - 6, note, "end small dim")
     return drawing

@@ -17,7 +17,7 @@ from course.compiled import compile_kernels
 from course.errors import CourseError, Misuse
 from course.generate import Request, budget
 from course.kernels import package
-from course.steps import DEMO_MODEL, ROOT
+from course.steps import DEMO_MODEL, ROOT, STEPS
 
 sys.path.insert(0, str(ROOT / "demo"))
 from corpus import write_stories
@@ -311,32 +311,35 @@ def test_unfinished_steps(course):
     assert "steps/step_01.py is not done yet" in ran.err
 
 
-def test_finished_steps(tmp_path, course):
+@pytest.mark.parametrize(
+    ("finished", "said"), [(17, "KV cache, Mojo kernels"), (12, "no cache")]
+)
+def test_finished_steps(tmp_path, course, finished, said):
     """--code steps runs the reader's files: here, the solutions under their names."""
-    for path in (ROOT / "solutions").glob("solution_*.py"):
-        name = path.name.replace("solution", "step")
-        text = path.read_text().replace("from solution_", "from step_")
-        (tmp_path / "steps" / name).parent.mkdir(exist_ok=True)
-        (tmp_path / "steps" / name).write_text(text)
-    (tmp_path / "course").symlink_to(ROOT / "course")
-    (tmp_path / "demo").symlink_to(ROOT / "demo")
+    (tmp_path / "steps").mkdir()
+    for step in STEPS:
+        text = step.skeleton.read_text()
+        if step.number <= finished:
+            text = step.solution.read_text().replace("solution_", "step_")
+        (tmp_path / "steps" / f"{step.module}.py").write_text(text)
+    (tmp_path / "solutions").symlink_to(ROOT / "solutions")
     program = (
-        "import sys, course.steps as s, pathlib; "
-        f"s.ROOT = pathlib.Path({str(tmp_path)!r}); "
-        "import course.compiled as c; c.ROOT = s.ROOT; "
+        "import sys, course.code as code, pathlib; "
+        f"code.ROOT = pathlib.Path({str(tmp_path)!r}); "
         "sys.argv = ['course', 'generate', 'The', '--code', 'steps', '--greedy', "
         "'--max-new-tokens', '8']; "
         "from course.cli import main; main()"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program],
-        env=dict(os.environ),
+        env={**os.environ, "COURSE_STEPS_DIR": str(tmp_path / "steps")},
         capture_output=True,
         text=True,
         check=False,
     )
     expected = course("generate", "The", "--greedy", "--max-new-tokens", "8").out
     assert ran.stdout == expected, ran.stderr
+    assert said in ran.stderr
 
 
 def test_interrupted():
