@@ -11,7 +11,6 @@ from course.check.tools import (
     Case,
     CheckFailed,
     Expected,
-    assert_parameters,
     known,
     randomize,
     reference,
@@ -28,6 +27,7 @@ PARAMETERS = {
     "gpt2-xl": 1_557_611_200,
 }
 HEAD_DIM = 64
+FORMS = ["with head model", "with lm_head", "body only", "old file"]
 
 each_model = pytest.mark.parametrize("case", MODELS, ids=str)
 
@@ -126,11 +126,10 @@ def test_config(step, case, folder):
 
 
 @each_model
-@pytest.mark.parametrize("form", ["with head model", "body only", "old file"])
+@pytest.mark.parametrize("form", FORMS)
 def test_names_and_shapes(step, case, form):
     """convert_weights: the names and shapes of our parameters"""
-    weights = convert(step, case, form)
-    expected = parameters_of(case)
+    weights = convert(step, tensors_in(form, case))
     stored_masks = [
         name for name in weights if name.endswith("bias") and ".attn.b" in name
     ]
@@ -138,33 +137,61 @@ def test_names_and_shapes(step, case, form):
         raise known(13, "masks-kept", step)
     if any(name.startswith("transformer.transformer.") for name in weights):
         raise known(13, "prefix-twice", step)
-    if "transformer.wte.weight" not in weights and "wte.weight" in weights:
+    if any(name.startswith(("wte.", "wpe.", "h.", "ln_f.")) for name in weights):
         raise known(13, "prefix-missing", step)
-    if "lm_head.weight" not in weights:
+    expected = parameters_of(case)
+    if expected.keys() - weights.keys() == {"lm_head.weight"}:
         raise known(13, "head-not-tied", step)
-    assert_parameters(Named(weights), expected)
+    assert_names(weights, expected, form)
+    for name, right in expected.items():
+        assert_turned(step, name, np.shape(weights[name]), right.shape)
 
 
-class Named:
-    """Arrays that show their names and shapes as the parameters of a module do."""
+def assert_names(weights, expected, form):
+    """Check that there is a weight for every parameter, and none besides."""
+    for name in sorted(expected.keys() ^ weights.keys()):
+        what = "missing" if name in expected else "one too many"
+        raise CheckFailed(
+            f"Of the weights that convert_weights makes of a file ({form}), {name} is "
+            f"{what}.",
+            short=f"{name} is {what}",
+        )
 
-    def __init__(self, weights):
-        self.parameters = weights.items()
+
+def assert_turned(step, name, shape, expected):
+    """Check the shape of a weight, [out, in] if it belongs to a linear layer."""
+    if shape == expected:
+        return
+    detail = f"{name} is {list(shape)}; our model has {list(expected)}."
+    if shape == expected[::-1]:
+        is_table = name.endswith(("wte.weight", "wpe.weight", "lm_head.weight"))
+        mistake = "transposed-too-much" if is_table else "not-transposed"
+        raise known(13, mistake, step, detail=detail)
+    raise CheckFailed(detail, short=f"{name}: another shape")
 
 
-def convert(step, case, form):
-    """What the reader makes of the tensors of one kind of file."""
+def tensors_in(form, case):
+    """The tensors of one kind of file."""
     tensors = tensors_of(case)
-    if form == "body only":
+    if form == "with lm_head":
+        tensors["lm_head.weight"] = tensors["transformer.wte.weight"]
+    if form in {"body only", "old file"}:
         tensors = {k.removeprefix("transformer."): v for k, v in tensors.items()}
     if form == "old file":
-        tensors = {k.removeprefix("transformer."): v for k, v in tensors.items()}
         length = case.sizes["n_positions"]
         for layer in range(case.sizes["n_layer"]):
             mask = np.tri(length, dtype=np.float32)[None, None]
             tensors[f"h.{layer}.attn.bias"] = mask
             tensors[f"h.{layer}.attn.masked_bias"] = np.float32(-1e4).reshape(1)
-    weights = step.convert_weights(tensors)
+    return tensors
+
+
+def convert(step, tensors):
+    """What the reader makes of the tensors of a file."""
+    try:
+        weights = step.convert_weights(tensors)
+    except KeyError as error:
+        raise wrong_prefix(step, tensors, error) or error from None
     if not isinstance(weights, dict):
         raise CheckFailed(
             f"convert_weights returns a {type(weights).__name__}, not a dict.",
@@ -173,11 +200,30 @@ def convert(step, case, form):
     return weights
 
 
+def wrong_prefix(step, tensors, error):
+    """The mistake behind a wte.weight that is looked up by another name, if any."""
+    if not str(error.args[0]).endswith("wte.weight"):
+        return None
+    [table] = [v for k, v in tensors.items() if k.endswith("wte.weight")]
+    # With the table under both names, what the others become can be seen.
+    both = {**tensors, "wte.weight": table, "transformer.wte.weight": table}
+    try:
+        weights = step.convert_weights(both)
+    except KeyError:
+        return None
+    detail = f"So there is no {error}, which your code then looks up."
+    if any(k.startswith("transformer.transformer.") for k in weights):
+        return known(13, "prefix-twice", step, detail=detail)
+    if any(k.startswith("h.") for k in weights):
+        return known(13, "prefix-missing", step, detail=detail)
+    return None
+
+
 @each_model
 def test_values(step, case):
     """convert_weights: every weight as our layers want it"""
-    weights = convert(step, case, "with head model")
     tensors = tensors_of(case)
+    weights = convert(step, tensors)
     for name, expected in parameters_of(case).items():
         stored = tensors.get(name, tensors["transformer.wte.weight"])
         wrong = {"not-transposed": lambda s=stored: s}
@@ -191,6 +237,7 @@ def test_values(step, case):
             what=f"convert_weights: {name}",
             mistakes=wrong,
             tolerance=0,
+            detail=f"It is {name}.",
         )
 
 

@@ -1,9 +1,11 @@
 """Step 15: the cached model, compared with Hugging Face's past_key_values."""
 
+import traceback
+
 import numpy as np
 import pytest
 
-from course.check.alternatives import assert_array
+from course.check.alternatives import agree, assert_array
 from course.check.tools import (
     Case,
     CheckFailed,
@@ -147,7 +149,7 @@ def compare(step, logits, expected, what, explained):
 
 def explain(step, batch, count, logits):
     """What known mistakes would have given after that many tokens."""
-    from course.check.mistakes.step_15 import compute
+    from course.check.mistakes.step_15 import COMPUTED, compute
 
     case, weights = model_of(batch), hugging_face(batch).weights
     prompts = [wrapped(prompt, case) for prompt in PROMPTS[batch]]
@@ -156,54 +158,79 @@ def explain(step, batch, count, logits):
     def mistake(name):
         return lambda: compute(prompts, new[:count], weights, case.sizes, mistake=name)
 
-    from course.check.mistakes.step_15 import COMPUTED
-
     return {name: mistake(name) for name in COMPUTED}
 
 
-@pytest.mark.parametrize(
-    ("capacity", "prompts", "new"),
-    [
-        (0, [], []),
-        (10_000, [], []),
-        (8, [[]], []),
-        (8, [], []),
-        (3, [[1, 2, 3, 4]], []),
-        (3, [[1, 2, 3]], [[4]]),
-    ],
-    ids=[
-        "no capacity",
-        "more than n_positions",
-        "empty prompt",
-        "no prompt",
-        "prompt too long",
-        "cache full",
-    ],
-)
-def test_refused(step, capacity, prompts, new, device, made, request):
+def test_prefill_again(step, device, made):
+    """prefill: a second batch begins anew"""
+    model = Recorded(cached_model(step, SINGLE, device, made))
+    capacity = MODEL.sizes["n_positions"]
+    decoder = step.Decoder(model, MODEL.config, capacity=capacity, device=device)
+    decoder.prefill(PROMPTS[UNEQUAL])
+    decoder.decode(NEXT[UNEQUAL][0])
+    logits = decoder.prefill(PROMPTS[SINGLE])
+    if not agree(logits, hugging_face(SINGLE).output[0]):
+        raise known(15, "prefill-not-anew", step)
+
+
+# What does not fit: the capacity, the prompts if it is not the capacity itself, the
+# tokens after them, and where this is to be noticed.
+TOO_MUCH = {
+    "no capacity": (0, None, [], "__init__"),
+    "more than n_positions": (MODEL.sizes["n_positions"] + 1, None, [], "__init__"),
+    "empty prompt": (8, [[]], [], "prefill"),
+    "one prompt of two empty": (8, [[1, 2], []], [], "prefill"),
+    "no prompt": (8, [], [], "prefill"),
+    "prompt too long": (3, [[1, 2, 3, 4]], [], "_read"),
+    "cache full": (3, [[1, 2, 3]], [[4]], "_read"),
+}
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_refused(step, what, device, made):
     """Decoder: a ValueError for what does not fit"""
-    model = cached_model(step, SINGLE, device, made)
-    what = request.node.callspec.id
+    capacity, prompts, new, where = TOO_MUCH[what]
+    model = Recorded(cached_model(step, SINGLE, device, made))
+    asked = f"a capacity of {capacity}"
+    if prompts is not None:
+        asked += f", the prompts {prompts}" + (f" and then {new[0]}" if new else "")
+    detail = f"{what}: with {asked}, a ValueError should be raised."
     try:
-        decoder = step.Decoder(
-            Recorded(model), MODEL.config, capacity=capacity, device=device
-        )
-        decoder.prefill(prompts)
+        decoder = step.Decoder(model, MODEL.config, capacity=capacity, device=device)
+        if prompts is not None:
+            decoder.prefill(prompts)
         for token_ids in new:
             decoder.decode(token_ids)
     except ValueError as error:
-        if str(error):
+        if str(error) and not raised_by_library(error):
             return
+        if str(error):
+            # Compiled, the model would not say even that.
+            detail += f" Yours comes only from MAX: {error}"
+            raise not_refused(step, what, where, detail) from None
         raise CheckFailed(
             f"{what}: your ValueError says nothing. Say what does not fit, and what "
             "would.",
             short="no message",
         ) from None
-    raise CheckFailed(
-        f"{what}: with a capacity of {capacity}, {prompts or 'no prompts'} and then "
-        f"{new or 'nothing'}, a ValueError should be raised.",
+    raise not_refused(step, what, where, detail)
+
+
+def raised_by_library(error):
+    """Whether an error comes from inside a library, not from a line of the reader's."""
+    return "site-packages" in traceback.extract_tb(error.__traceback__)[-1].filename
+
+
+def not_refused(step, what, where, detail):
+    """The failure, with the line at which to refuse it."""
+    return known(
+        15,
+        "not-refused",
+        step,
+        detail=detail,
         short=f"{what} is accepted",
-        mistake="not-refused",
+        lines=[r"capacity", r"lengths", r"len\(", r"end"],
+        within=where,
     )
 
 

@@ -11,13 +11,14 @@ from course.steps import DEMO_MODEL
 
 TEXT = [3, 1, 4, 1, 5, 9, 2, 6]
 VOCAB_SIZE = 40
+PENALTY = 20.0
 DRAWS = 4000
 
 # name of the function: values of its parameter
 FILTERS = {
     "penalize_repetition": [1.0, 1.3, 5.0, 0.5],
     "keep_top_k": [0, 1, 3, 39, 40, 1000],
-    "keep_top_p": [1.0, 0.95, 0.5, 0.05, 1e-6],
+    "keep_top_p": [1.0, 0.95, 0.5, 0.05, 1e-6, 1e-9],
     "keep_min_p": [0.0, 0.02, 0.3, 1.0],
 }
 CALLS = [(name, value) for name, values in FILTERS.items() for value in values]
@@ -28,6 +29,7 @@ SETTINGS = [
     {"temperature": 0.7, "top_k": 12, "top_p": 0.9, "min_p": 0.05},
     {"temperature": 1.5, "top_k": 20, "repetition_penalty": 1.4, "min_p": 0.1},
 ]
+PROMPTS = [[1, 2, 3], [4, 5]]
 REFUSED = [
     {"temperature": -1.0},
     {"temperature": float("nan")},
@@ -138,7 +140,7 @@ def test_softmax(step):
         number=16,
         step=step,
         what="softmax",
-        mistakes={"softmax-overflows": lambda: np.full(4, np.nan)},
+        mistakes={"softmax-overflows": lambda: wrong.overflowed(logits)},
     )
 
 
@@ -200,12 +202,13 @@ def test_greedy(step):
     for penalty in (1.0, 5.0):
         logits = logits_for(3)
         logits[TEXT[0]] = logits.max() + 1
-        penalized = logits.copy()
-        for token_id in set(TEXT):
-            score = penalized[token_id]
-            penalized[token_id] = score * penalty if score < 0 else score / penalty
+        penalized = wrong.penalized(logits, TEXT, penalty)
         sampling = step.Sampling(temperature=0.0, repetition_penalty=penalty)
-        chosen = step.choose_token(logits, TEXT, sampling, rng)
+        try:
+            chosen = step.choose_token(logits, TEXT, sampling, rng)
+        except (ValueError, ZeroDivisionError) as error:
+            detail = f"Python says: {error}."
+            raise known(16, "not-greedy", step, detail=detail) from None
         if chosen != penalized.argmax():
             name = "penalty-not-greedy" if chosen == logits.argmax() else "not-greedy"
             raise known(16, name, step)
@@ -239,6 +242,13 @@ def test_refused(step, values):
     raise CheckFailed(f"Sampling accepts {values}.", short=f"{values} accepted")
 
 
+def favored(seed):
+    """Logits that are high for the tokens of `PROMPTS`: the penalty decides."""
+    logits = logits_for(seed)
+    logits[1:6] += 20
+    return logits
+
+
 class StandIn:
     """A decoder whose logits are known, and which notes what it is asked."""
 
@@ -247,18 +257,18 @@ class StandIn:
 
     def prefill(self, prompts):
         self.asked.append(("prefill", [list(prompt) for prompt in prompts]))
-        return np.array([logits_for(sum(prompt)) for prompt in prompts])
+        return np.array([favored(sum(prompt)) for prompt in prompts])
 
     def decode(self, token_ids):
         self.asked.append(("decode", list(token_ids)))
-        return np.array([logits_for(token_id + 100) for token_id in token_ids])
+        return np.array([favored(token_id + 100) for token_id in token_ids])
 
 
 def test_generate(step):
     """generate_tokens: one prefill, then only the new tokens"""
-    decoder, prompts = StandIn(), [[1, 2, 3], [4, 5]]
+    decoder, prompts = StandIn(), [list(prompt) for prompt in PROMPTS]
     rng = np.random.default_rng(0)
-    sampling = step.Sampling(temperature=0.0)
+    sampling = step.Sampling(temperature=0.0, repetition_penalty=PENALTY)
     tokens = step.generate_tokens(decoder, prompts, 3, sampling, rng)
     if not hasattr(tokens, "__next__"):
         raise CheckFailed("generate_tokens is not a generator: use yield.")
@@ -266,21 +276,50 @@ def test_generate(step):
     if len(decoder.asked) != 1:
         raise known(16, "not-lazy", step)
     chosen = [list(first), *(list(ids) for ids in tokens)]
-    expected, asked = [], [("prefill", prompts)]
-    logits = [logits_for(sum(prompt)) for prompt in prompts]
-    for count in range(3):
-        expected.append([int(row.argmax()) for row in logits])
-        if count < 2:
-            asked.append(("decode", expected[-1]))
-        logits = [logits_for(token_id + 100) for token_id in expected[-1]]
+    if prompts != PROMPTS:
+        raise known(16, "prompts-changed", step)
+    expected, asked = answers(3)
     if [what for what, _ in decoder.asked].count("prefill") > 1:
         raise known(16, "prefill-again", step)
+    if chosen == expected and decoder.asked[:-1] == asked:
+        raise known(16, "decodes-once-more", step)
     if chosen != expected or decoder.asked != asked:
         raise CheckFailed(
             f"generate_tokens yields {chosen} and asks the decoder {decoder.asked}; "
             f"expected are {expected} and {asked}.",
             short="other tokens",
         )
+
+
+def answers(count):
+    """The tokens for `PROMPTS`, step by step, and what the decoder is asked."""
+    texts, tokens = [list(prompt) for prompt in PROMPTS], []
+    logits, asked = [favored(sum(prompt)) for prompt in PROMPTS], [("prefill", PROMPTS)]
+    for number in range(count):
+        if number:
+            asked.append(("decode", tokens[-1]))
+            logits = [favored(token_id + 100) for token_id in tokens[-1]]
+        chosen = [
+            int(wrong.penalized(row, text, PENALTY).argmax())
+            for row, text in zip(logits, texts, strict=True)
+        ]
+        tokens.append(chosen)
+        for text, token_id in zip(texts, chosen, strict=True):
+            text.append(token_id)
+    return tokens, asked
+
+
+def test_seed(step):
+    """generate_tokens: the same draws from the same random numbers"""
+    hot = step.Sampling(temperature=5.0)
+
+    def drawn():
+        rng = np.random.default_rng(16)
+        tokens = step.generate_tokens(StandIn(), PROMPTS, 20, hot, rng)
+        return [list(map(int, ids)) for ids in tokens]
+
+    if drawn() != drawn():
+        raise known(16, "rng-not-used", step, lines=["rng"], within="generate_tokens")
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +332,7 @@ def tokenizer():
     [
         ("The fox 🦊 said: naïve 猫!", [], "The fox 🦊 said: naïve 猫!"),
         ("One. Two. Three.", ["Two"], "One. "),
+        ("One. Two. Three.", ["o", "w"], "One. T"),
         ("aab aaab", ["aaab"], "aab "),
         ("ababac and more", ["abac"], "ab"),
         ("nothing to stop at", ["END", "\n\n"], "nothing to stop at"),

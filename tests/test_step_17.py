@@ -1,6 +1,7 @@
 """Step 17: the model on Mojo kernels, compared with Hugging Face's GPT2LMHeadModel."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -113,13 +114,19 @@ def test_quantize_rows(step):
     """quantize_rows: 8 bits, and each row on its own scale"""
     expected = quantized("rows")
     [weight] = expected.inputs
-    result = step.quantize_rows(weight.copy())
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        result = step.quantize_rows(weight.copy())
     if not isinstance(result, tuple) or len(result) != 2:
         raise CheckFailed("quantize_rows returns no pair of matrix and scales.")
     kept, scale = result
     if getattr(kept, "dtype", None) != np.int8:
         raise CheckFailed(f"The matrix is {getattr(kept, 'dtype', kept)}, not int8.")
-    if np.isnan(scale).any():
+    # A NaN is what NumPy warns of, as int8 it cannot be seen.
+    made_whole = any(
+        "invalid value encountered in cast" in str(w.message) for w in said
+    )
+    if np.isnan(scale).any() or (made_whole and not np.all(scale)):
         raise known(17, "row-of-zeros", step)
     if np.shape(scale) != weight.shape[:1]:
         raise CheckFailed(f"The scales have the shape {list(np.shape(scale))}.")

@@ -28,6 +28,7 @@ def assert_array(
     what: str,
     mistakes: Mapping[str, Callable[[], Array]],
     tolerance: float = TOLERANCE,
+    detail: str = "",
 ) -> None:
     """Check that a NumPy array is the right one.
 
@@ -39,6 +40,7 @@ def assert_array(
         what: What returned it, as the reader knows it.
         mistakes: What each known mistake would have returned, by its id.
         tolerance: How far the numbers may be off.
+        detail: What there is to add to a known mistake.
 
     Raises:
         CheckFailed: It is not; if a known mistake gives the same, it says which.
@@ -50,7 +52,7 @@ def assert_array(
         return
     for name, compute in mistakes.items():
         if agree(actual, compute(), tolerance):
-            raise known(number, name, step, within=what.partition("(")[0])
+            raise known(number, name, step, detail=detail)
     if actual.shape != expected.shape:
         raise CheckFailed(
             f"{what} returns the shape {list(actual.shape)}; it should be "
@@ -59,7 +61,8 @@ def assert_array(
         )
     from max.driver import CPU
 
-    raise CheckFailed(where_they_differ(actual, expected, CPU()), short="other numbers")
+    where = where_they_differ(actual, expected, CPU())
+    raise CheckFailed(f"{what}: {where}", short="other numbers")
 
 
 def agree(actual: Array, expected: Array, tolerance: float = TOLERANCE) -> bool:

@@ -2,6 +2,7 @@
 
 import collections
 import difflib
+import functools
 import importlib
 import inspect
 import os
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from max.driver import CPU
 
+from course.check.alternatives import agree
 from course.check.compare import same_numbers
 from course.check.mistakes.__main__ import to_markdown
 from course.check.mistakes.any_step import MISTAKES as ANYWHERE
@@ -29,6 +31,7 @@ from course.check.mistakes.search import Answer, Parameters, find, find_paramete
 from course.check.mistakes.where import first_wrong_part, which_cases, which_places
 from course.steps import ROOT, STEPS
 from tests.project.mutants.known import KNOWN
+from tests.project.mutants.known_part_two import KNOWN_PART_TWO
 from tests.project.mutants.mutant import solution
 
 COMPUTED = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
@@ -116,6 +119,84 @@ def test_mistakes_of_generation_are_told_apart():
                 for cases in kinds_of_step_12().values()
             ]
             assert [mistake.id] in found, options
+
+
+def questions_of_step_15():
+    """What is asked in step 15, in order: the right logits, and a way to others."""
+    module, table = importlib.import_module("tests.test_step_15"), table_module(15)
+    found = []
+    for batch in module.PROMPTS:
+        case, answer = module.model_of(batch), module.hugging_face(batch)
+        prompts = [module.wrapped(prompt, case) for prompt in module.PROMPTS[batch]]
+        new = [module.wrapped(ids, case) for ids in module.NEXT[batch]]
+        for count, logits in enumerate(answer.output):
+            given = (prompts, new[:count], answer.weights, case.sizes)
+            found.append((count > 0, logits, functools.partial(table.compute, *given)))
+    # First all prompts, then all texts from the beginning.
+    prompts = [question for question in found if not question[0]]
+    return [question[1:] for question in (*prompts, *found)]
+
+
+def test_no_mistake_in_the_cache():
+    """Without a mistake, NumPy gives the logits of Hugging Face's past_key_values."""
+    for expected, compute in questions_of_step_15():
+        assert agree(compute(), expected)
+
+
+def alternatives():
+    """Groups of questions: the right answer, and what each mistake gives instead."""
+    step_16, table = importlib.import_module("tests.test_step_16"), table_module(16)
+    groups = {
+        "step 15": [
+            (
+                expected,
+                {
+                    name: functools.partial(compute, mistake=name)
+                    for name in table_module(15).COMPUTED
+                },
+            )
+            for expected, compute in questions_of_step_15()
+        ],
+        "step 16: probabilities": [],
+    }
+    for name, value in step_16.CALLS:
+        answer = step_16.hugging_face((name, value))
+        wrong = table.alternatives(name, answer.inputs[0], step_16.TEXT, value)
+        groups.setdefault(f"step 16: {name}", []).append((answer.output, wrong))
+    for settings in step_16.SETTINGS:
+        answer = step_16.hugging_face_probabilities(settings)
+        wrong = table.other_orders(answer.inputs[0], step_16.TEXT, settings)
+        groups["step 16: probabilities"].append((answer.output, wrong))
+    step_17 = importlib.import_module("tests.test_step_17")
+    answer = step_17.quantized("rows")
+    functions = (step_17.one_scale, step_17.cut_off, step_17.wrapped_around)
+    wrong = {
+        function.__name__.replace("_", "-"): functools.partial(
+            function, answer.inputs[0]
+        )
+        for function in functions
+    }
+    groups["step 17: quantize_rows"] = [(answer.output, wrong)]
+    return groups
+
+
+@pytest.mark.parametrize("group", alternatives())
+def test_alternatives_are_told_apart(group):
+    """Each is wrong somewhere; there, it is the first that gives these numbers."""
+    questions = alternatives()[group]
+    known_here = {one.id for one in mistakes_of(int(group[5:7]))}
+    for name in questions[0][1]:
+        assert name in known_here
+        for expected, wrong in questions:
+            with np.errstate(all="ignore"):
+                given = {other: compute() for other, compute in wrong.items()}
+            if agree(given[name], expected):
+                continue
+            same = [o for o, actual in given.items() if agree(given[name], actual)]
+            assert same[0] == name
+            break
+        else:
+            pytest.fail(f"{name} gives the right answer everywhere")
 
 
 @pytest.mark.parametrize("number", [3, 4, 5, 6, 7, 9, 10, 11])
@@ -296,7 +377,7 @@ def test_quoted_lines(tmp_path):
     """What is quoted was changed, or else is where something is missing."""
     beside = {
         name
-        for mutant in KNOWN
+        for mutant in [*KNOWN, *KNOWN_PART_TWO]
         for name in (mutant.mistake or "").split("+")
         if name
         and (number := quoted_line(mutant, name, tmp_path / "step.py"))

@@ -50,7 +50,7 @@ MISTAKES = (
     ),
     Mistake(
         id="not-transposed",
-        what="A weight is as the file has it: [in, out].",
+        what="You leave a weight as the file has it: [in, out].",
         why="Hugging Face's GPT-2 keeps its linear layers as Conv1D, [in, out]; MAX's "
         "Linear wants [out, in]. Where both are equal, only the numbers tell.",
         look=LOOP,
@@ -59,7 +59,7 @@ MISTAKES = (
     ),
     Mistake(
         id="transposed-too-much",
-        what="A weight is transposed that should not be.",
+        what="You transpose a weight that should stay as it is.",
         why="Only linear layers are Conv1D in the file; embeddings are not.",
         look=LOOP,
         lines=(r"\.T\b", r"CONV1D", r"transpose"),

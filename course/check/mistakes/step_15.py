@@ -12,6 +12,7 @@ from course.check.mistakes.numbers import Array, Weights
 from course.check.mistakes.step_11 import language_model
 
 COMPUTED = (
+    "length-not-advanced",
     "positions-restart",
     "positions-count-padding",
     "padding-visible",
@@ -50,6 +51,8 @@ def one_text(
     positions = np.arange(len(text))
     padding = longest - len(prompt)
     scored = -1
+    if mistake == "length-not-advanced" and new:
+        text, positions = text[-1:], positions[:1]
     if mistake == "positions-restart" and new:
         positions[len(prompt) :] = 0
     if mistake == "positions-count-padding":
@@ -76,6 +79,23 @@ def wpe(weights: Weights) -> Array:
 DECODER = "`Decoder._read`: position_ids."
 
 MISTAKES = (
+    Mistake(
+        id="length-not-advanced",
+        what="Your decoder does not count the positions that it has filled.",
+        why="Where the next token goes is `length`: at 0 again, it overwrites the "
+        "first one, and sees nothing but itself.",
+        look="The end of `Decoder._read`: self.length = end.",
+        lines=(r"self\.length =", r"start"),
+        within="_read",
+    ),
+    Mistake(
+        id="prefill-not-anew",
+        what="Your prefill goes on where the last texts ended.",
+        why="It begins with an empty cache: length 0, and caches for this batch.",
+        look="`Decoder.prefill`: self.length and self.caches.",
+        lines=(r"length =", r"caches =", r"_read\("),
+        within="prefill",
+    ),
     Mistake(
         id="positions-restart",
         what="Your new tokens have position 0, whatever came before.",
@@ -113,7 +133,7 @@ MISTAKES = (
         what="Your logits are those of the first position.",
         why="What follows the text is said at its last position.",
         look="`CachedGPT2.forward`: hidden_states[:, -1, :].",
-        lines=(r"lm_head",),
+        lines=(r"lm_head", r"\[:, 0"),
         within="forward",
     ),
     Mistake(
@@ -122,7 +142,7 @@ MISTAKES = (
         why="The numbers are right, but the cache saves nothing: only the new token "
         "has to be read.",
         look="`Decoder.decode`.",
-        lines=(r"_read\(",),
+        lines=(r"_read\(", r"prefill\(", r"return"),
         within="decode",
     ),
     Mistake(
@@ -132,5 +152,6 @@ MISTAKES = (
         "write; without an error the text silently becomes nonsense.",
         look="`Decoder.__init__`, `prefill` and `_read`: raise ValueError.",
         lines=(r"capacity",),
+        within="__init__",
     ),
 )

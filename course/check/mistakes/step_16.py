@@ -47,6 +47,14 @@ def alternatives(
     return wrong[name]
 
 
+def overflowed(logits: Array) -> Array:
+    """Softmax without subtracting the largest logit first."""
+    with np.errstate(all="ignore"):
+        exponentials = np.exp(logits)
+        total: Array = exponentials / exponentials.sum()
+    return total
+
+
 def other_orders(
     logits: Array, text: Sequence[int], settings: dict[str, Any]
 ) -> Alternatives:
@@ -62,6 +70,8 @@ def other_orders(
                 kept = penalized(kept, text, penalty)
             elif letter == "t":
                 kept = kept / np.float32(temperature)
+            elif letter == "x":
+                kept = kept * np.float32(temperature)
             elif letter == "k" and k:
                 kept = top_k(kept, k)
             elif letter == "p" and p < 1:
@@ -74,13 +84,12 @@ def other_orders(
     return {
         "temperature-last": lambda: run("rkpmt"),
         "temperature-left-out": lambda: run("rkpm"),
-        "penalty-after-temperature": lambda: run("trkpm"),
         "penalty-left-out": lambda: run("tkpm"),
         "top-k-left-out": lambda: run("rtpm"),
         "top-p-left-out": lambda: run("rtkm"),
         "min-p-left-out": lambda: run("rtkp"),
         "top-p-before-top-k": lambda: run("rtpkm"),
-        "temperature-multiplied": lambda: softmax(logits * temperature),
+        "multiplied-by-temperature": lambda: run("rxkpm"),
     }
 
 
@@ -229,7 +238,7 @@ MISTAKES = (
     ),
     mistake(
         "none-left",
-        "Nothing is left to draw from.",
+        "You rule out every token: nothing is left to draw from.",
         "However small top_p is, the most likely token stays.",
         "keep_top_p",
         r"-1",
@@ -263,14 +272,9 @@ MISTAKES = (
                 r"temperature",
             ),
             (
-                "temperature-multiplied",
+                "multiplied-by-temperature",
                 "You multiply by the temperature.",
                 r"temperature",
-            ),
-            (
-                "penalty-after-temperature",
-                "You penalize after the temperature.",
-                r"penal",
             ),
             ("penalty-left-out", "You do not penalize repetition.", r"penal"),
             ("top-k-left-out", "You do not apply top_k.", r"top_k"),
@@ -289,7 +293,7 @@ MISTAKES = (
     ),
     mistake(
         "rng-not-used",
-        "The same generator of random numbers gives other draws.",
+        "Your draws differ though the generator of random numbers is the same.",
         "Draw from the rng that you are given, or a seed repeats nothing.",
         "choose_token",
         r"choice",
@@ -332,6 +336,21 @@ MISTAKES = (
         r"prefill",
     ),
     mistake(
+        "decodes-once-more",
+        "You ask the decoder once more after the last token.",
+        "Nobody reads those logits, and the cache may be full by then.",
+        "generate_tokens",
+        r"decode",
+    ),
+    mistake(
+        "prompts-changed",
+        "Your function changes the prompts that it was given.",
+        "Whoever called it may need them again: make copies of the lists.",
+        "generate_tokens",
+        r"texts =",
+        r"prompts",
+    ),
+    mistake(
         "half-characters",
         "Your text has the replacement character in it.",
         "A token may end inside a character: wait until its bytes are complete.",
@@ -341,7 +360,7 @@ MISTAKES = (
     ),
     mistake(
         "stop-not-held",
-        "A part of a stop sequence is written before it is complete.",
+        "You hand over the beginning of a stop sequence, before it is complete.",
         "What may be its beginning has to wait for the next token.",
         "add",
         r"keep",
@@ -349,7 +368,7 @@ MISTAKES = (
     ),
     mistake(
         "held-too-long",
-        "Text is held back that cannot be the beginning of a stop sequence.",
+        "You hold back text that cannot be the beginning of a stop sequence.",
         "The reader waits for it: only what may be one has to wait.",
         "add",
         r"keep",

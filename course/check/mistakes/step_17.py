@@ -9,15 +9,16 @@ ROWS = "`quantize_rows`."
 MISTAKES = (
     Mistake(
         id="row-of-zeros",
-        what="A row of zeros gets a scale of 0, and 0/0 is NaN.",
-        why="Any scale will do for it but 0.",
+        what="You give a row of zeros a scale of 0, and 0/0 is NaN.",
+        why="NaN as int8 is any number, on each machine another. Any scale will do for "
+        "the row but 0.",
         look=ROWS,
         lines=(r"scale\[", r"scale ="),
         within="quantize_rows",
     ),
     Mistake(
         id="one-scale",
-        what="All rows share one scale.",
+        what="Your rows all share one scale.",
         why="One row with large weights then leaves the others a few steps only: a "
         "scale for each row costs four bytes and saves most of the error.",
         look=ROWS + " The largest weight of each row: max(axis=1).",

@@ -18,10 +18,16 @@ SWAPS = {
 }
 
 
+# Steps whose checks make MAX compile a graph, for a minute or more, are left out.
+COMPILING = {14, 15, 17}
+
+
 def mechanical():
-    """All mechanical mutants of all solutions, each source once."""
+    """All mechanical mutants of the other solutions, each source once."""
     found = {}
     for step in STEPS:
+        if step.number in COMPILING:
+            continue
         tree = ast.parse(solution(step.number))
         original = ast.unparse(tree)
         for index, path in enumerate(_places(tree)):
