@@ -1,0 +1,356 @@
+"""Right implementations of steps 13, 15 and 16 in other styles.
+
+Those of step 15 change what NumPy does, not the graph: to compile another takes MAX
+minutes.
+"""
+
+from tests.project.mutants import known_part_two as known
+from tests.project.mutants.mutant import Mutant, changed
+
+SIZES_TABLE = """    "gpt2": GPT2Config(),
+    "gpt2-medium": GPT2Config(n_embd=1024, n_layer=24, n_head=16),
+    "gpt2-large": GPT2Config(n_embd=1280, n_layer=36, n_head=20),
+    "gpt2-xl": GPT2Config(n_embd=1600, n_layer=48, n_head=25),
+"""
+SIZES_IN_A_LOOP = """    name: GPT2Config(n_embd=64 * heads, n_layer=layers, n_head=heads)
+    for name, layers, heads in [
+        ("gpt2", 12, 12),
+        ("gpt2-medium", 24, 16),
+        ("gpt2-large", 36, 20),
+        ("gpt2-xl", 48, 25),
+    ]
+"""
+FIELD_BY_FIELD = """return GPT2Config(
+        vocab_size=saved["vocab_size"],
+        n_positions=saved["n_positions"],
+        n_embd=saved["n_embd"],
+        n_layer=saved["n_layer"],
+        n_head=saved["n_head"],
+        n_inner=saved.get("n_inner"),
+        layer_norm_epsilon=saved.get("layer_norm_epsilon", 1e-5),
+    )"""
+FIELDS_IN_A_LOOP = """sizes = {}
+    for name in fields:
+        if name in saved:
+            sizes[name] = saved[name]
+    return GPT2Config(**sizes)"""
+REPLACED = """config = GPT2Config()
+    for name in set(fields) & set(saved):
+        config = dataclasses.replace(config, **{name: saved[name]})
+    return config"""
+WHOLE_LOOP = f"""    weights = {{}}
+    for name, tensor in tensors.items():
+{known.IF_MASK}        {known.IF_CONV1D}
+            {known.TURNED}
+{known.PREFIX}        weights[name] = tensor
+"""
+COMPREHENSION = """    def ours(name):
+        if name.startswith("lm_head."):
+            return name
+        return "transformer." + name.removeprefix("transformer.")
+
+    def turned(name, tensor):
+        return tensor.T.copy() if name.endswith(CONV1D_WEIGHTS) else tensor
+
+    weights = {
+        ours(name): turned(name, tensor)
+        for name, tensor in tensors.items()
+        if not name.endswith(STORED_MASKS)
+    }
+"""
+SAFE_OPEN = """    from safetensors import safe_open
+
+    with safe_open(str(folder / "model.safetensors"), "numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    model.load_state_dict(convert_weights(tensors))
+"""
+WITH = "    with default_device(device), default_dtype(DType.float32), F.lazy():\n"
+BUILT = "        model = MaxGPT2LMHeadModel(read_config(folder)).to(device)\n"
+
+MASK = """context = np.arange(end)
+        later = context > columns[:, None]
+        padding = context < self.padding[:, None, None]
+        hidden = later | padding
+        return np.where(hidden, HIDDEN, np.float32(0))[:, None]"""
+MASK_IN_LOOPS = """mask = np.zeros((len(self.padding), 1, len(columns), end), np.float32)
+        for text, padding in enumerate(self.padding):
+            for row, column in enumerate(columns):
+                for other in range(end):
+                    if other > column or other < padding:
+                        mask[text, 0, row, other] = HIDDEN
+        return mask"""
+MASK_OF_A_TRIANGLE = """visible = np.tri(len(columns), end, k=int(columns[0]), dtype=bool)
+        mask = np.full((len(self.padding), 1, len(columns), end), HIDDEN)
+        for text, padding in enumerate(self.padding):
+            mask[text, 0][visible] = 0
+            mask[text, :, :, :padding] = HIDDEN
+        return mask"""
+FILLED_UP = """rows = [
+            [0] * padding + list(prompt)
+            for padding, prompt in zip(self.padding, prompts, strict=True)
+        ]
+        return self._read(np.array(rows, dtype=np.int64))"""
+FILLED_IN_PLACE = """ids = np.zeros((len(prompts), max(lengths)), dtype=np.int64)
+        for row, prompt in zip(ids, prompts, strict=True):
+            row[-len(prompt) :] = prompt
+        return self._read(ids)"""
+RAISED = """            raise ValueError(
+                f"{end} tokens do not fit into a cache for {self.capacity}."
+            )
+"""
+CHECKED_IN_READ = f"        {known.FULL}\n{RAISED}"
+CHECKED_IN_PREFILL = """        if max(lengths) > self.capacity:
+            raise ValueError(f"A prompt has {max(lengths)} tokens: too many.")
+        self.length = 0
+"""
+CHECKED_IN_DECODE = f"""if self.length == self.capacity:
+            raise ValueError("The cache is full.")
+        {known.DECODED}"""
+CACHES_IN_A_LOOP = """caches = []
+        for _ in range(self.config.n_layer):
+            empty = [self._tensor(np.zeros(shape, np.float32)) for _ in "kv"]
+            caches.append(LayerCache(*empty))
+        return caches"""
+TWO_CHECKS = """if capacity < 1:
+            raise ValueError("A capacity of less than one token.")
+        if capacity > config.n_positions:"""
+WRITTEN_OUT = """if not lengths:
+            raise ValueError("No prompt.")
+        if any(length == 0 for length in lengths):"""
+
+PENALIZED = f"""seen = np.unique(token_ids)
+    {known.COPIED}
+    {known.PENALTY}
+    return penalized"""
+BY_MASK = """seen = np.isin(np.arange(logits.size), token_ids)
+    penalized = np.where(logits < 0, logits * penalty, logits / penalty)
+    return np.where(seen, penalized, logits)"""
+BY_FACTORS = """factors = np.ones_like(logits)
+    for token_id in token_ids:
+        factors[token_id] = penalty if logits[token_id] < 0 else 1 / penalty
+    return logits * factors"""
+K_LARGEST = """best = np.argsort(-logits)[:top_k]
+    kept = np.full_like(logits, -np.inf)
+    kept[best] = logits[best]
+    return kept"""
+K_TIMES = """kept = np.full_like(logits, -np.inf)
+    left = logits.copy()
+    for _ in range(top_k):
+        best = left.argmax()
+        kept[best], left[best] = left[best], -np.inf
+    return kept"""
+NUCLEUS_IN_A_LOOP = """probabilities, kept, total = softmax(logits), np.full_like(logits, -np.inf), 0.0
+    for best in np.argsort(-logits):
+        kept[best] = logits[best]
+        total += float(probabilities[best])
+        if total >= top_p:
+            break
+    return kept"""
+NUCLEUS_BY_SEARCH = """order = np.argsort(-logits)
+    cumulative = softmax(logits)[order].cumsum(dtype=np.float64)
+    keep = order[: np.searchsorted(cumulative, top_p) + 1]
+    kept = np.full_like(logits, -np.inf)
+    kept[keep] = logits[keep]
+    return kept"""
+MIN_P_OF_LOGITS = """if min_p == 0:
+        return logits
+    return np.where(logits < logits.max() + np.log(min_p), -np.inf, logits)"""
+MIN_P = f"""probabilities = softmax(logits)
+    {known.KEPT_M}"""
+INVERSE = """cumulative = exact.cumsum()
+    return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], "right"))"""
+INVERSE_IN_A_LOOP = """left = rng.random() * exact.sum()
+    for token_id, share in enumerate(exact.tolist()):
+        left -= share
+        if left < 0:
+            break
+    return token_id"""
+GUMBEL = """with np.errstate(divide="ignore"):
+        noisy = np.log(exact) + rng.gumbel(size=exact.size)
+    return int(noisy.argmax())"""
+READ_WHILE = """logits = decoder.prefill(prompts)
+    for left in reversed(range(max_new_tokens)):
+        for"""
+YIELD_AND_READ = f"""{known.YIELD}
+        if left:
+            {known.READ}"""
+DECODED_WHOLE = """self._ids.append(token_id)
+        text = self.tokenizer.decode(self._ids)
+        if not text.endswith("\\ufffd"):
+            self._held += text[self._shown :]
+            self._shown = len(text)"""
+OVERLAP = """lengths = range(min(len(stop) - 1, len(self._held)), 0, -1)
+        return next((n for n in lengths if self._held.endswith(stop[:n])), 0)"""
+OVERLAP_IN_A_LOOP = """longest = 0
+        for n in range(1, len(stop)):
+            if self._held.endswith(stop[:n]):
+                longest = n
+        return longest"""
+FOUND = """found = [at for stop in self.stop if (at := self._held.find(stop)) >= 0]
+        if found:
+            self.stopped = True
+            self._held = self._held[: min(found)]
+            return self.finish()"""
+FOUND_BY_CHARACTER = """for at in range(len(self._held)):
+            if any(self._held.startswith(stop, at) for stop in self.stop):
+                self.stopped = True
+                certain, self._held = self._held[:at], ""
+                return certain"""
+
+# By step: what is different, then pairs of old and new text.
+CHANGES = {
+    13: [
+        ("sizes in a loop", (SIZES_TABLE, SIZES_IN_A_LOOP)),
+        ("fields in a loop", (known.PICKED, FIELDS_IN_A_LOOP)),
+        ("field by field", (known.PICKED, FIELD_BY_FIELD)),
+        ("replaced one by one", (known.PICKED, REPLACED)),
+        ("a comprehension", (WHOLE_LOOP, COMPREHENSION)),
+        (
+            "transposed by np.transpose",
+            (known.TURNED, "tensor = np.transpose(tensor).copy()"),
+        ),
+        ("transposed without a copy", (known.TURNED, "tensor = tensor.T")),
+        ("by axes", (known.IF_CONV1D, 'if tensor.ndim == 2 and "h." in name:')),
+        (
+            "by another part of the name",
+            (known.IF_CONV1D, 'if ".c_" in name and name.endswith(".weight"):'),
+        ),
+        (
+            "masks by another part of the name",
+            (
+                "if name.endswith(STORED_MASKS):",
+                'if ".attn." in name and ".c_" not in name:',
+            ),
+        ),
+        (
+            "always tied",
+            (
+                known.TIED,
+                'weights["lm_head.weight"] = weights["transformer.wte.weight"]',
+            ),
+        ),
+        (
+            "tied by if",
+            (known.TIED, f'if "lm_head.weight" not in weights:\n        {known.TIED}'),
+        ),
+        ("safe_open", (known.LOADED, SAFE_OPEN)),
+        (
+            "with inside with",
+            (
+                WITH,
+                "    with default_device(device), default_dtype(DType.float32):\n      with F.lazy():\n",
+            ),
+        ),
+    ],
+    15: [
+        ("mask in loops", (MASK, MASK_IN_LOOPS)),
+        ("mask of a triangle", (MASK, MASK_OF_A_TRIANGLE)),
+        (
+            "hidden by -1e9",
+            ("HIDDEN = np.finfo(np.float32).min", "HIDDEN = np.float32(-1e9)"),
+        ),
+        ("filled in place", (FILLED_UP, FILLED_IN_PLACE)),
+        ("padded with another token", ("[0] * padding", "[1] * padding")),
+        (
+            "positions in loops",
+            (
+                known.PLACES,
+                "position_ids = np.array(\n            [[max(int(c - p), 0) for c in columns] for p in self.padding]\n        )",
+            ),
+        ),
+        (
+            "positions by np.clip",
+            (
+                known.PLACES,
+                "position_ids = (columns - self.padding[:, None]).clip(min=0)",
+            ),
+        ),
+        (
+            "checked where it is called",
+            (CHECKED_IN_READ, ""),
+            (known.RESET, CHECKED_IN_PREFILL),
+            (known.DECODED, CHECKED_IN_DECODE),
+        ),
+        ("two checks", (known.CAPACITY, TWO_CHECKS), (known.EMPTY, WRITTEN_OUT)),
+        ("caches in a loop", (known.CACHES, CACHES_IN_A_LOOP)),
+        (
+            "counted before it is read",
+            (known.ADVANCED, ""),
+            ("        columns = np", f"{known.ADVANCED}        columns = np"),
+        ),
+    ],
+    16: [
+        (
+            "penalty in a loop",
+            (known.PENALTY, known.FOR_EACH.replace("token_ids", "set(token_ids)")),
+        ),
+        ("penalty by a mask", (PENALIZED, BY_MASK)),
+        ("penalty by factors", (PENALIZED, BY_FACTORS)),
+        ("np.sort", (known.BORDER_K, "border = np.sort(logits)[-top_k]")),
+        ("k largest by index", (known.BORDER_K, K_LARGEST), (known.KEPT_K, "")),
+        ("k times the largest", (known.BORDER_K, K_TIMES), (known.KEPT_K, "")),
+        (
+            "the nucleus from above",
+            (
+                known.NUCLEUS,
+                known.nucleus("-logits", "cumulative - softmax(logits)[order] < top_p"),
+            ),
+        ),
+        ("the nucleus in a loop", (known.NUCLEUS, NUCLEUS_IN_A_LOOP)),
+        ("the nucleus by search", (known.NUCLEUS, NUCLEUS_BY_SEARCH)),
+        ("min-p of logits", (MIN_P, MIN_P_OF_LOGITS)),
+        (
+            "softmax in float64",
+            (
+                known.EXPONENTIALS,
+                known.EXPONENTIALS.replace(
+                    "logits - logits.max()", "logits.astype(np.float64) - logits.max()"
+                ),
+            ),
+        ),
+        ("inverse of the cumulative sum", (known.DRAWN, INVERSE)),
+        ("inverse in a loop", (known.DRAWN, INVERSE_IN_A_LOOP)),
+        ("Gumbel noise", (known.DRAWN, GUMBEL)),
+        (
+            "multinomial",
+            (
+                known.DRAWN,
+                "return int(rng.multinomial(1, exact / exact.sum()).argmax())",
+            ),
+        ),
+        (
+            "greedy by max",
+            (known.GREEDY, "return max(range(logits.size), key=lambda i: logits[i])"),
+        ),
+        (
+            "prefill before the loop",
+            (known.LOOP, READ_WHILE),
+            (known.YIELD, YIELD_AND_READ),
+        ),
+        (
+            "texts as arrays",
+            (known.TEXTS, "texts = [np.array(prompt) for prompt in prompts]"),
+            (known.CHOSEN, "pass"),
+            (
+                known.YIELD,
+                "new = [choose_token(r, t, sampling, rng) for r, t in zip(logits, texts)]\n        texts = [np.append(text, i) for text, i in zip(texts, new)]\n        yield new",
+            ),
+        ),
+        (
+            "the whole text decoded",
+            (known.ADDED, DECODED_WHOLE),
+            (
+                'self._held = ""\n\n',
+                'self._held = ""\n        self._ids, self._shown = [], 0\n\n',
+            ),
+        ),
+        ("overlap in a loop", (OVERLAP, OVERLAP_IN_A_LOOP)),
+        ("found by character", (FOUND, FOUND_BY_CHARACTER)),
+    ],
+}
+
+VARIANTS_PART_TWO = [
+    Mutant(step, None, changed(step, *changes), f"{step:02d}-{index}-{what}")
+    for step, variants in CHANGES.items()
+    for index, (what, *changes) in enumerate(variants)
+]
