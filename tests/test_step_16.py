@@ -26,7 +26,9 @@ SETTINGS = [
     {"temperature": 1.0},
     {"temperature": 0.5, "top_k": 5},
     {"temperature": 2.0, "top_p": 0.8},
+    {"temperature": 1.5, "top_k": 6, "top_p": 0.7},
     {"temperature": 0.7, "top_k": 12, "top_p": 0.9, "min_p": 0.05},
+    {"temperature": 1.5, "top_k": 8, "top_p": 0.6, "min_p": 0.2},
     {"temperature": 1.5, "top_k": 20, "repetition_penalty": 1.4, "min_p": 0.1},
 ]
 PROMPTS = [[1, 2, 3], [4, 5]]
@@ -332,7 +334,7 @@ def tokenizer():
     [
         ("The fox 🦊 said: naïve 猫!", [], "The fox 🦊 said: naïve 猫!"),
         ("One. Two. Three.", ["Two"], "One. "),
-        ("One. Two. Three.", ["o", "w"], "One. T"),
+        ("Once upon a time", ["on", "po"], "Once u"),
         ("aab aaab", ["aaab"], "aab "),
         ("ababac and more", ["abac"], "ab"),
         ("nothing to stop at", ["END", "\n\n"], "nothing to stop at"),

@@ -31,7 +31,6 @@ from course.check.mistakes.search import Answer, Parameters, find, find_paramete
 from course.check.mistakes.where import first_wrong_part, which_cases, which_places
 from course.steps import ROOT, STEPS
 from tests.project.mutants.known import KNOWN
-from tests.project.mutants.known_part_two import KNOWN_PART_TWO
 from tests.project.mutants.mutant import solution
 
 COMPUTED = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
@@ -377,7 +376,7 @@ def test_quoted_lines(tmp_path):
     """What is quoted was changed, or else is where something is missing."""
     beside = {
         name
-        for mutant in [*KNOWN, *KNOWN_PART_TWO]
+        for mutant in KNOWN
         for name in (mutant.mistake or "").split("+")
         if name
         and (number := quoted_line(mutant, name, tmp_path / "step.py"))

@@ -34,9 +34,9 @@ def alternatives(
             "zeros-instead": lambda: top_k(logits, int(value), 0.0),
         },
         "keep_top_p": {
+            "none-left": lambda: np.full_like(logits, -np.inf),
             "border-left-out": lambda: nucleus(logits, value, border=False),
             "nucleus-ascending": lambda: ascending(logits, value),
-            "none-left": lambda: np.full_like(logits, -np.inf),
         },
         "keep_min_p": {
             "min-p-absolute": lambda: np.where(
@@ -88,7 +88,7 @@ def other_orders(
         "top-k-left-out": lambda: run("rtpm"),
         "top-p-left-out": lambda: run("rtkm"),
         "min-p-left-out": lambda: run("rtkp"),
-        "top-p-before-top-k": lambda: run("rtpkm"),
+        "min-p-before-top-p": lambda: run("rtkmp"),
         "multiplied-by-temperature": lambda: run("rxkpm"),
     }
 
@@ -277,10 +277,18 @@ MISTAKES = (
                 r"temperature",
             ),
             ("penalty-left-out", "You do not penalize repetition.", r"penal"),
-            ("top-k-left-out", "You do not apply top_k.", r"top_k"),
-            ("top-p-left-out", "You do not apply top_p.", r"top_p"),
+            (
+                "top-k-left-out",
+                "You do not apply top_k, or only after top_p.",
+                r"top_k",
+            ),
+            (
+                "top-p-left-out",
+                "You do not apply top_p, or you do before top_k.",
+                r"top_p",
+            ),
             ("min-p-left-out", "You do not apply min_p.", r"min_p"),
-            ("top-p-before-top-k", "You apply top_p before top_k.", r"top_p"),
+            ("min-p-before-top-p", "You apply min_p before top_p.", r"min_p"),
         )
     ),
     mistake(
