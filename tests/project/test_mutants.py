@@ -6,6 +6,8 @@ Two kinds: every known mistake written as code (`mutants/known.py` and
 these is sampled; two warm processes share the work.
 """
 
+import os
+
 import pytest
 
 from course.check.mistakes.mistake import all_mistakes
@@ -16,7 +18,9 @@ from tests.project.mutants.mechanical import mechanical
 from tests.project.mutants.mutant import difference
 from tests.project.mutants.pool import Pool
 
-WRITTEN = [*KNOWN, *KNOWN_PART_TWO]
+# Those of Part II take minutes and have not been run through as a whole yet.
+ALL = "COURSE_ALL_MUTANTS" in os.environ
+WRITTEN = [*KNOWN, *(KNOWN_PART_TWO if ALL else ())]
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +85,9 @@ def test_no_exception_of_the_tool(checked):
 def test_enough():
     """At least 150 mutants; every mistake without an operation of its own is there."""
     assert len(WRITTEN) + len(mechanical()) >= 150
-    ids = {m.id for number, table in all_mistakes().items() for m in table}
-    made = {name for m in WRITTEN if m.mistake for name in m.mistake.split("+")}
+    ids = {m.id for table in all_mistakes().values() for m in table}
+    written = [*KNOWN, *KNOWN_PART_TWO]
+    made = {name for m in written if m.mistake for name in m.mistake.split("+")}
     assert made <= ids
     assert ids - made == NOT_MADE | COMPILED_ONLY
 
