@@ -82,13 +82,13 @@ def other_orders(
         return softmax(kept)
 
     return {
+        "min-p-before-top-p": lambda: run("rtkmp"),
         "temperature-last": lambda: run("rkpmt"),
         "temperature-left-out": lambda: run("rkpm"),
         "penalty-left-out": lambda: run("tkpm"),
         "top-k-left-out": lambda: run("rtpm"),
         "top-p-left-out": lambda: run("rtkm"),
         "min-p-left-out": lambda: run("rtkp"),
-        "min-p-before-top-p": lambda: run("rtkmp"),
         "multiplied-by-temperature": lambda: run("rxkpm"),
     }
 
