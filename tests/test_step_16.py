@@ -17,13 +17,13 @@ DRAWS = 4000
 # name of the function: values of its parameter
 FILTERS = {
     "penalize_repetition": [1.0, 1.3, 5.0, 0.5],
-    "keep_top_k": [0, 1, 3, 39, 40, 1000],
+    "keep_top_k": [0, 1, 3, 7, 12, 39, 40, 1000],
     "keep_top_p": [1.0, 0.95, 0.5, 0.05, 1e-6, 1e-9],
     "keep_min_p": [0.0, 0.02, 0.3, 1.0],
 }
 CALLS = [(name, value) for name, values in FILTERS.items() for value in values]
 SETTINGS = [
-    {"temperature": 1.0},
+    {},  # The defaults.
     {"temperature": 0.5, "top_k": 5},
     {"temperature": 2.0, "top_p": 0.8},
     {"temperature": 1.5, "top_k": 6, "top_p": 0.7},
@@ -94,6 +94,7 @@ def hugging_face(call):
     parameter = name.removeprefix("keep_")
     if name == "penalize_repetition":
         parameter = "repetition_penalty"
+        logits[TEXT[:2]] = 0.5, -0.5  # Whatever is not exactly at 0 shows.
     ids = torch.tensor([TEXT])
     kept = processor(parameter, value)(ids, torch.from_numpy(logits)[None])
     return Expected(inputs=(logits,), output=kept[0].numpy())
@@ -369,9 +370,10 @@ def test_stream(step, tokenizer, text, stop, expected):
         raise CheckFailed(f"stopped is {stream.stopped}.", short="stopped is wrong")
 
 
-def test_stream_at_once(step, tokenizer):
+@pytest.mark.parametrize("stop", [["###"], []], ids=str)
+def test_stream_at_once(step, tokenizer, stop):
     """TextStream: what is certain is not held back"""
-    stream = step.TextStream(tokenizer, ["###"])
+    stream = step.TextStream(tokenizer, stop)
     pieces = [stream.add(i) for i in tokenizer.encode("Once upon a time").ids]
     if "".join(pieces) != "Once upon a time":
         raise known(16, "held-too-long", step)
