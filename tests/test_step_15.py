@@ -4,6 +4,7 @@ import traceback
 
 import numpy as np
 import pytest
+from max.experimental.tensor import default_device
 
 from course.check.alternatives import agree, assert_array
 from course.check.tools import (
@@ -237,7 +238,8 @@ def not_refused(step, what, where, detail):
 def test_compiled(step, device):
     """compiled: one graph for prompts and tokens, with the same logits"""
     weights = hugging_face(UNEQUAL).weights
-    module = construct(lambda: step.CachedGPT2(MODEL.config)).to(device)
+    with default_device(device):  # `to` would fill it with random weights first.
+        module = construct(lambda: step.CachedGPT2(MODEL.config))
     model = module.compile(*step.input_types(MODEL.config, device), weights=weights)
     for batch in (UNEQUAL, SINGLE):
         for count, logits in enumerate(decode(step, batch, model, device)):

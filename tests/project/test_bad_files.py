@@ -6,7 +6,7 @@ import re
 import pytest
 
 from course.skeleton import make_skeleton
-from course.steps import ROOT, get_step
+from course.steps import ROOT, STEPS, get_step
 from tests.project.conftest import solution_with
 
 LAST = "return self.c_proj(self.merge_heads(attended))"
@@ -115,9 +115,12 @@ def test_missing_step_file(course, tmp_path):
     assert "there is no such file" in ran.err
 
 
+BEYOND = str(len(STEPS) + 1)
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [("0",), ("13",), ("-1",), ("x",), (), ("7", "--all"), ("7", "--device", "tpu")],
+    [("0",), (BEYOND,), ("-1",), ("x",), (), ("7", "--all"), ("7", "--device", "tpu")],
 )
 def test_misuse(course, arguments):
     """Misuse has the exit status 2 and says what would be right."""
