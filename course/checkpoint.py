@@ -81,8 +81,9 @@ def load_checkpoint(name: str) -> Checkpoint:
             that the course's code computes.
     """
     folder = find_folder(name)
-    sizes, weights = read_model(folder)
-    end = _read_config(folder).get("eos_token_id", 50256)
+    config = _read_config(folder)
+    sizes, weights = _read_described(folder, config)
+    end = config.get("eos_token_id", 50256)
     ends = [end] if isinstance(end, int) else end or []
     return Checkpoint(name, sizes, weights, _read_tokenizer(folder), frozenset(ends))
 
@@ -97,7 +98,13 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         CourseError: It is incomplete or damaged, or not a GPT-2 that the course's
             code computes.
     """
-    config = _read_config(folder)
+    return _read_described(folder, _read_config(folder))
+
+
+def _read_described(
+    folder: Path, config: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Read what a configuration describes."""
     sizes = {field: config.get(field, default) for field, default in SIZES.items()}
     tied = config.get("tie_word_embeddings", True)
     return sizes, read_weights(folder, sizes, tied=tied)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,13 @@ class Engine(ABC):
     def start(self, new_tokens: int) -> Iterator[int]:
         """Compile the model; yield token after token."""
 
-    @property
+    @cached_property
     def prompt(self) -> list[int]:
         """The token IDs of the prompt."""
         ids: list[int] = self.checkpoint.tokenizer.encode(self.request.prompt).ids
         return ids
 
-    @property
+    @cached_property
     def sampling(self) -> Any:
         """How tokens are chosen, as step 16 says it."""
         return self.request.sampling(self.code.sampling)

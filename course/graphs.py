@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from max import engine, tree
 from max.driver import Device, DLPackArray
 from max.experimental.tensor import Tensor
 
-from course.cache import cache_folder
+from course.cache import cache_folder, written_whole
 
 # MAX compiles for the processor at hand; a graph made for another may not run.
 PROCESSOR = Path("/proc/cpuinfo")
@@ -88,12 +86,8 @@ def kept_or_compiled(
 
 def _keep(compiled: Any, path: Path) -> None:
     """Write a graph whole or not at all; without a cache, nothing is kept."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, staged = tempfile.mkstemp(dir=path.parent)
-        os.close(handle)
+    with contextlib.suppress(OSError), written_whole(path) as staged:
         compiled.export_mef(staged)
-        Path(staged).replace(path)
 
 
 def _digest(key: str, device: Device) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mojo.run import subprocess_run_mojo
 
-from course.cache import cache_folder
+from course.cache import cache_folder, written_whole
 from course.errors import CourseError
 from course.steps import ROOT
 
@@ -58,10 +58,7 @@ def _digest(source: Path) -> str:
 
 
 def _precompile(source: Path, compiled: Path) -> None:
-    # Under its final name: the package is called what the file is called. Moved into
-    # place when it is complete, for another process may be looking.
-    with tempfile.TemporaryDirectory(dir=compiled.parent) as folder:
-        staged = Path(folder) / compiled.name
+    with written_whole(compiled) as staged:
         try:
             ran = subprocess_run_mojo(
                 ["precompile", str(source), "-o", str(staged)],
@@ -73,7 +70,6 @@ def _precompile(source: Path, compiled: Path) -> None:
             raise KernelsUnavailable("There is no Mojo compiler here.") from None
         if ran.returncode != 0:
             raise KernelsUnavailable(_first_error(ran.stderr))
-        staged.replace(compiled)
 
 
 def _first_error(output: str) -> str:

@@ -32,6 +32,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from course.cache import NAME, user_cache
 from course.errors import CourseError
 from course.runtime import find_device, prepare
 from course.steps import Step
@@ -336,12 +337,11 @@ def _stamp(kernel: Kernel, device: str) -> Path:
     """The file that says a kernel is compiled, beside MAX's own cache of kernels."""
     version = importlib.metadata.version("max")
     folder = f"{version}-{platform.machine()}-{device}"
-    return _kernel_cache() / "gpt2-from-scratch-in-max" / folder / kernel.name
+    return _kernel_cache() / NAME / folder / kernel.name
 
 
 def _kernel_cache() -> Path:
     """The folder in which MAX keeps compiled kernels."""
     if derived := os.environ.get("MODULAR_DERIVED_PATH"):
         return Path(derived) / "cache"
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "modular"
+    return user_cache() / "modular"

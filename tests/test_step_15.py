@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from max.experimental.tensor import default_device
 
-from course.check.alternatives import agree, assert_array
+from course.check.alternatives import assert_array
+from course.check.compare import agree
 from course.check.tools import (
     Case,
     CheckFailed,
@@ -53,12 +54,12 @@ def hugging_face(batch):
     case = model_of(batch)
     model = randomize(GPT2LMHeadModel(case.hugging_face_config))
     texts = []
-    for row, prompt in enumerate(PROMPTS[batch]):
-        ids = torch.tensor([wrapped(prompt, case)])
+    for row, prompt in enumerate(wrapped(PROMPTS[batch], case)):
+        ids = torch.tensor([prompt])
         logits, past = [], None
-        for new in [None, *NEXT[batch]]:
+        for new in [None, *wrapped(NEXT[batch], case)]:
             if new is not None:
-                ids = torch.tensor([[new[row] % case.sizes["vocab_size"]]])
+                ids = torch.tensor([[new[row]]])
             output = model(ids, past_key_values=past, use_cache=True)
             past = output.past_key_values
             logits.append(output.logits[0, -1].numpy())
@@ -67,8 +68,9 @@ def hugging_face(batch):
     return Expected(weights_of(model), (), np.array(texts).swapaxes(0, 1))
 
 
-def wrapped(prompt, case):
-    return [token_id % case.sizes["vocab_size"] for token_id in prompt]
+def wrapped(texts, case):
+    """Token IDs that the model has."""
+    return [[token_id % case.sizes["vocab_size"] for token_id in ids] for ids in texts]
 
 
 @pytest.fixture(scope="module")
@@ -97,15 +99,13 @@ class Recorded:
         return call(lambda ids: self.model(ids, positions, caches), [input_ids])
 
 
-def decode(step, batch, model, device, capacity=None):
+def decode(step, batch, model, device):
     """Run the reader's decoder over a batch: the logits after each token."""
     case = model_of(batch)
-    prompts = [wrapped(prompt, case) for prompt in PROMPTS[batch]]
-    new = [[i % case.sizes["vocab_size"] for i in ids] for ids in NEXT[batch]]
-    capacity = capacity or case.sizes["n_positions"]
+    capacity = case.sizes["n_positions"]
     decoder = step.Decoder(model, case.config, capacity=capacity, device=device)
-    yield decoder.prefill(prompts)
-    for token_ids in new:
+    yield decoder.prefill(wrapped(PROMPTS[batch], case))
+    for token_ids in wrapped(NEXT[batch], case):
         yield decoder.decode(token_ids)
 
 
@@ -121,7 +121,7 @@ def test_prefill(step, batch, device, made):
     model = cached_model(step, batch, device, made)
     logits = next(decode(step, batch, Recorded(model), device))
     expected = hugging_face(batch).output[0]
-    compare(step, logits, expected, "prefill", lambda: explain(step, batch, 0, logits))
+    compare(step, logits, expected, "prefill", mistakes_of(batch, 0))
 
 
 @each_batch
@@ -135,26 +135,23 @@ def test_decode(step, batch, device, made):
             logits,
             expected,
             "prefill" if count == 0 else "decode",
-            lambda logits=logits, count=count: explain(step, batch, count, logits),
+            mistakes_of(batch, count),
         )
         if count > 0 and model.shapes[-1][1] != 1:
             raise known(15, "whole-text-again", step)
 
 
-def compare(step, logits, expected, what, explained):
+def compare(step, logits, expected, what, mistakes):
     """The reader's logits and Hugging Face's; what else they might be, if not these."""
-    assert_array(
-        logits, expected, number=15, step=step, what=what, mistakes=explained()
-    )
+    assert_array(logits, expected, number=15, step=step, what=what, mistakes=mistakes)
 
 
-def explain(step, batch, count, logits):
-    """What known mistakes would have given after that many tokens."""
+def mistakes_of(batch, count):
+    """What known mistakes would have given after that many tokens, by their ids."""
     from course.check.mistakes.step_15 import COMPUTED, compute
 
     case, weights = model_of(batch), hugging_face(batch).weights
-    prompts = [wrapped(prompt, case) for prompt in PROMPTS[batch]]
-    new = [[i % case.sizes["vocab_size"] for i in ids] for ids in NEXT[batch]]
+    prompts, new = wrapped(PROMPTS[batch], case), wrapped(NEXT[batch], case)
 
     def mistake(name):
         return lambda: compute(prompts, new[:count], weights, case.sizes, mistake=name)
@@ -244,4 +241,4 @@ def test_compiled(step, device):
     for batch in (UNEQUAL, SINGLE):
         for count, logits in enumerate(decode(step, batch, model, device)):
             expected = hugging_face(batch).output[count]
-            compare(step, logits, expected, "The compiled model", dict)
+            compare(step, logits, expected, "The compiled model", {})

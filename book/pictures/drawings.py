@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable
 
 from book.pictures import part_two
+from book.pictures.distributions import distributions
 from book.pictures.ladder import ladder
-from book.pictures.svg import Drawing
+from book.pictures.svg import WIDTH, Drawing
 from course.checkpoint import SIZES, expected_shapes
-
-WIDTH = 340  # of every drawing: at 360 pixels of screen, text stays above 11 pixels
 
 
 def draw_all() -> dict[str, Drawing]:
@@ -483,35 +482,12 @@ def sampling() -> Drawing:
         (f"top-p {top_p}", only(kept), "green"),
     ]
 
-    def percent(value: float) -> str:
-        return f"{value:.0%}" if value >= 0.005 else "<1%"
-
-    def told(values: list[float]) -> str:
-        return ", ".join(
-            f"{w} {percent(p)}" for w, p in zip(words, values, strict=True) if p > 0
-        )
-
-    drawing = Drawing(
+    return distributions(
         "Ways to choose from one distribution",
-        "The same six words with their probabilities, six times. "
-        + " ".join(f"{title}: {told(values)}." for title, values, _ in panels),
-        WIDTH,
-        402,
+        "The same six words with their probabilities, six times.",
+        words,
+        panels,
     )
-    for index, (title, values, hue) in enumerate(panels):
-        left, top = 176 * (index % 2), 136 * (index // 2)
-        drawing.text(left, top + 13, title, "small strong")
-        for row, (word, value) in enumerate(zip(words, values, strict=True)):
-            y = top + 22 + row * 18
-            gone = value == 0
-            drawing.text(
-                left + 42, y + 11, word, "end small dim" if gone else "end small"
-            )
-            if not gone:
-                drawing.rect(left + 48, y, max(82 * value, 1.0), 13, hue)
-            place = left + 53 + 82 * value
-            drawing.text(place, y + 11, "–" if gone else percent(value), "tiny dim")
-    return drawing
 
 
 def model() -> Drawing:

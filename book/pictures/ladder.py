@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 
-from book.pictures.svg import Drawing
+from book.pictures.svg import WIDTH, Drawing
 from course.bench.figures import Results, bytes_read, tokens_per_second
 from course.steps import ROOT
 
@@ -25,7 +25,7 @@ OTHERS = {
     "CTranslate2": "CTranslate2",
     "CTranslate2 int8": "CTranslate2 int8",
 }
-WIDTH, LEFT, ROW = 340, 112, 26
+LEFT, ROW = 112, 26
 
 
 def ladder() -> Drawing:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-from book.pictures.svg import Drawing
+from book.pictures.distributions import distributions
+from book.pictures.svg import WIDTH, Drawing
 from course.checkpoint import SIZES, expected_shapes
-
-WIDTH = 340
 
 # What each chapter is about, by the names of parts in `here`, and how it is called.
 HERE: dict[int, tuple[set[str], str]] = {
@@ -212,32 +211,12 @@ def filters() -> Drawing:
         (f"min-p {min_p}", softmax(warmed, in_min), "green"),
     ]
 
-    def told(values: list[float]) -> str:
-        return ", ".join(
-            f"{w} {p:.0%}" for w, p in zip(words, values, strict=True) if p > 0
-        )
-
-    drawing = Drawing(
+    return distributions(
         "One distribution past all the dials",
-        "Six words with their probabilities, after each dial in turn. "
-        + " ".join(f"{title}: {told(values)}." for title, values, _ in panels),
-        WIDTH,
-        402,
+        "Six words with their probabilities, after each dial in turn.",
+        words,
+        [(f"{i}. {title}", *rest) for i, (title, *rest) in enumerate(panels)],
     )
-    for index, (title, values, hue) in enumerate(panels):
-        left, top = 176 * (index % 2), 136 * (index // 2)
-        drawing.text(left, top + 13, f"{index}. {title}", "small strong")
-        for row, (word, value) in enumerate(zip(words, values, strict=True)):
-            y = top + 22 + row * 18
-            gone = value == 0
-            drawing.text(
-                left + 42, y + 11, word, "end small dim" if gone else "end small"
-            )
-            if not gone:
-                drawing.rect(left + 48, y, 82 * value, 13, hue)
-            place = left + 53 + 82 * value
-            drawing.text(place, y + 11, "–" if gone else f"{value:.0%}", "tiny dim")
-    return drawing
 
 
 def stop_sequence() -> Drawing:

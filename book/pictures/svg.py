@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+WIDTH = 340
+"""Of every drawing: at 360 pixels of screen, text stays above 11 pixels."""
+
 
 class Drawing:
     """An SVG that grows element by element; later elements lie on top."""

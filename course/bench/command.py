@@ -19,7 +19,6 @@ from course.bench.starting import start
 from course.steps import ROOT
 
 RESULTS = ROOT / "bench" / "results"
-REPEATS = 5
 
 
 def bench(repeats: int, notes: Console) -> dict[str, Any]:

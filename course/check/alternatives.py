@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from course.check.compare import CheckFailed, known, where_they_differ
+from course.check.compare import (
+    TOLERANCE,
+    CheckFailed,
+    agree,
+    assert_array_shape,
+    known,
+    where_they_differ,
+)
 
 Array = NDArray[Any]
-
-TOLERANCE = 1e-5
-"""Relative to the largest finite number of the right output."""
 
 
 def assert_array(
@@ -39,7 +43,7 @@ def assert_array(
         step: The reader's module.
         what: What returned it, as the reader knows it.
         mistakes: What each known mistake would have returned, by its id.
-        tolerance: How far the numbers may be off.
+        tolerance: How far the numbers may be off, as in `is_close`.
         detail: What there is to add to a known mistake.
 
     Raises:
@@ -53,22 +57,6 @@ def assert_array(
     for name, compute in mistakes.items():
         if agree(actual, compute(), tolerance):
             raise known(number, name, step, detail=detail)
-    if actual.shape != expected.shape:
-        raise CheckFailed(
-            f"{what} returns the shape {list(actual.shape)}; it should be "
-            f"{list(expected.shape)}.",
-            short=f"{list(actual.shape)}, not {list(expected.shape)}",
-        )
-    from max.driver import CPU
-
-    where = where_they_differ(actual, expected, CPU())
+    assert_array_shape(actual, expected, what)
+    where = where_they_differ(actual, expected, tolerance)
     raise CheckFailed(f"{what}: {where}", short="other numbers")
-
-
-def agree(actual: Array, expected: Array, tolerance: float = TOLERANCE) -> bool:
-    """Whether two arrays are the same but for rounding; infinities must be the same."""
-    if actual.shape != expected.shape:
-        return False
-    finite = expected[np.isfinite(expected)]
-    scale = max(1.0, float(np.abs(finite).max(initial=0.0)))
-    return np.allclose(actual, expected, rtol=0, atol=tolerance * scale, equal_nan=True)

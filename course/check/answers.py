@@ -12,9 +12,7 @@ import hashlib
 import importlib.metadata
 import inspect
 import io
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from course.cache import cache_folder, written_whole
 from course.check import cases as cases_module
 from course.check import stand_in
 
@@ -120,12 +119,6 @@ def weights_of(module: torch.nn.Module) -> dict[str, Array]:
     return weights
 
 
-def cache_folder() -> Path:
-    """Where answers are kept: the user's cache folder."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "gpt2-from-scratch-in-max"
-
-
 def _load_or_compute(
     compute: Callable[[C], Expected], cases: Sequence[C]
 ) -> dict[str, Expected]:
@@ -182,11 +175,8 @@ def _write(path: Path, key: str, answers: dict[str, Expected]) -> None:
     content = buffer.getvalue()
     digest = hashlib.sha256(key.encode() + content).hexdigest()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside and renamed: a reader never sees half a file.
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(digest.encode() + content)
-        os.replace(file.name, path)
+        with written_whole(path) as staged:
+            staged.write_bytes(digest.encode() + content)
     except OSError as error:
         _say_once(
             f"note: {path.parent} cannot be written ({error.strerror}), so Hugging "

@@ -259,12 +259,7 @@ def assert_shape(output: object, expected: Array, what: str = "forward") -> Arra
         CheckFailed: It is no tensor, or has another shape or dtype.
     """
     array = to_array(output, what)
-    if array.shape != expected.shape:
-        raise CheckFailed(
-            f"{what} returns the shape {list(array.shape)}; it should be "
-            f"{list(expected.shape)}.",
-            short=f"{list(array.shape)}, not {list(expected.shape)}",
-        )
+    assert_array_shape(array, expected, what)
     if array.dtype != expected.dtype:
         raise CheckFailed(
             f"{what} returns {array.dtype}; it should be {expected.dtype}.",
@@ -272,6 +267,20 @@ def assert_shape(output: object, expected: Array, what: str = "forward") -> Arra
             short=f"{array.dtype}, not {expected.dtype}",
         )
     return array
+
+
+def assert_array_shape(array: Array, expected: Array, what: str) -> None:
+    """Check the shape of an output.
+
+    Raises:
+        CheckFailed: It has another one.
+    """
+    if array.shape != expected.shape:
+        raise CheckFailed(
+            f"{what} returns the shape {list(array.shape)}; it should be "
+            f"{list(expected.shape)}.",
+            short=f"{list(array.shape)}, not {list(expected.shape)}",
+        )
 
 
 def assert_same(
@@ -286,21 +295,33 @@ def assert_same(
     if same_numbers(actual, expected.output, device):
         return
     raise CheckFailed(
-        where_they_differ(actual, expected.output, device),
+        where_they_differ(actual, expected.output, tolerance_on(device)),
         short=_how_far(actual, expected.output),
     )
 
 
 def same_numbers(actual: Array, expected: Array, device: Device) -> bool:
     """Whether two arrays agree as well as float32 allows."""
-    if actual.shape != expected.shape:
-        return False
-    return bool(np.all(is_close(actual, expected, device)))
+    return agree(actual, expected, tolerance_on(device))
 
 
-def is_close(actual: Array, expected: Array, device: Device) -> NDArray[np.bool_]:
-    """Which numbers agree as well as float32 allows; NaN agrees with NaN."""
-    tolerance = TOLERANCE if isinstance(device, CPU) else ACCELERATOR_TOLERANCE
+def tolerance_on(device: Device) -> float:
+    """How far correct numbers may be off that a device computed."""
+    return TOLERANCE if isinstance(device, CPU) else ACCELERATOR_TOLERANCE
+
+
+def agree(actual: Array, expected: Array, tolerance: float = TOLERANCE) -> bool:
+    """Whether two arrays have one shape and the same numbers but for rounding."""
+    return actual.shape == expected.shape and bool(
+        np.all(is_close(actual, expected, tolerance))
+    )
+
+
+def is_close(actual: Array, expected: Array, tolerance: float) -> NDArray[np.bool_]:
+    """Which numbers agree but for rounding; NaN agrees with NaN, infinity with itself.
+
+    The tolerance is relative to the largest finite number of what is expected.
+    """
     finite = expected[np.isfinite(expected)]
     scale = max(1.0, float(np.abs(finite).max(initial=0.0)))
     return np.isclose(
@@ -308,7 +329,7 @@ def is_close(actual: Array, expected: Array, device: Device) -> NDArray[np.bool_
     )
 
 
-def where_they_differ(actual: Array, expected: Array, device: Device) -> str:
+def where_they_differ(actual: Array, expected: Array, tolerance: float) -> str:
     """Say where the difference starts, with the numbers there."""
     if np.isnan(actual).any() and not np.isnan(expected).any():
         share = np.isnan(actual).mean()
@@ -318,7 +339,7 @@ def where_they_differ(actual: Array, expected: Array, device: Device) -> str:
             "comes from 0/0, from inf - inf or from the root of a negative number; a "
             "row of a softmax in which everything is -inf gives it too."
         )
-    wrong = ~is_close(actual, expected, device)
+    wrong = ~is_close(actual, expected, tolerance)
     first = _first(wrong)
     row = tuple(first[:-1])
     numbers = slice(first[-1], first[-1] + 4)

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from max.driver import CPU
 
-from course.check.alternatives import agree
-from course.check.compare import same_numbers
+from course.check.compare import agree, same_numbers
 from course.check.mistakes.__main__ import to_markdown
 from course.check.mistakes.any_step import MISTAKES as ANYWHERE
 from course.check.mistakes.any_step import find_in_parameters
@@ -126,8 +125,8 @@ def questions_of_step_15():
     found = []
     for batch in module.PROMPTS:
         case, answer = module.model_of(batch), module.hugging_face(batch)
-        prompts = [module.wrapped(prompt, case) for prompt in module.PROMPTS[batch]]
-        new = [module.wrapped(ids, case) for ids in module.NEXT[batch]]
+        prompts = module.wrapped(module.PROMPTS[batch], case)
+        new = module.wrapped(module.NEXT[batch], case)
         for count, logits in enumerate(answer.output):
             given = (prompts, new[:count], answer.weights, case.sizes)
             found.append((count > 0, logits, functools.partial(table.compute, *given)))

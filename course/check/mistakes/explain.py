@@ -22,6 +22,7 @@ from course.check.compare import (
     same_numbers,
     tensor,
     to_array,
+    tolerance_on,
 )
 from course.check.max_errors import in_plain_words, parse
 from course.check.mistakes.any_step import find_in_parameters
@@ -179,7 +180,7 @@ def _places(
     actual, expected = first.actual, first.expected.output
     if actual is None or actual.shape != expected.shape:
         return []
-    different = ~is_close(actual, expected, attempt.device)
+    different = ~is_close(actual, expected, tolerance_on(attempt.device))
     places = [which_places(different)]
     parts = getattr(table_module(attempt.number), "parts", None)
     if parts is not None and attempt.module is not None:
