@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from max import engine, tree
-from max.driver import Device, DLPackArray
+from max.driver import CPU, Device, DLPackArray
 from max.experimental.tensor import Tensor
 
 from course.cache import cache_folder, written_whole
+from course.polling import first_run_alone
 
 # MAX compiles for the processor at hand; a graph made for another may not run.
 PROCESSOR = Path("/proc/cpuinfo")
@@ -74,6 +75,16 @@ def kept_or_compiled(
     Returns:
         The graph, ready to be called.
     """
+    graph = _load_or_compile(key, compile_it, weights, device)
+    return first_run_alone(graph) if isinstance(device, CPU) else graph
+
+
+def _load_or_compile(
+    key: str,
+    compile_it: Callable[[], Any],
+    weights: Mapping[str, DLPackArray],
+    device: Device,
+) -> Callable[..., Tensor]:
     path = cache_folder() / "graphs" / f"{_digest(key, device)}.mef"
     if path.is_file():
         # Damaged or of no use for another reason: compiling mends it.
