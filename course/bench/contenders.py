@@ -178,8 +178,17 @@ class Cached(Course):
     def generate(self, prompts: Prompts, new_tokens: int) -> list[list[int]]:
         """Return the new tokens of each text; the prompts have one length."""
         greedy = self.code.sampling.Sampling(temperature=0.0)
+        cache = self.code.cache
+        assert cache is not None
+        # With room for these tokens and no more, as `course generate` does it.
+        decoder = cache.Decoder(
+            self.model.model,
+            self.model.config,
+            capacity=len(prompts[0]) + new_tokens,
+            device=self.model.device,
+        )
         tokens = self.code.sampling.generate_tokens(
-            self.model, prompts, new_tokens, greedy, np.random.default_rng()
+            decoder, prompts, new_tokens, greedy, np.random.default_rng()
         )
         return [list(row) for row in zip(*tokens, strict=True)]
 
