@@ -1,0 +1,1 @@
+"""`course serve`: the model behind an OpenAI-compatible address."""

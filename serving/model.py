@@ -1,0 +1,40 @@
+"""Where MAX, the configuration, the weights and the model meet."""
+
+from typing import ClassVar
+
+from max.graph.weights import WeightData
+from max.pipelines.context import TextContext
+from max.pipelines.lib import ModuleV3PipelineModelWithKVCache
+from max.pipelines.lib.log_probabilities import LogProbabilitiesMixin
+
+from serving.batch import RaggedBatches
+from serving.config import ServedGPT2Config
+from serving.gpt2 import ServedGPT2
+
+
+class GPT2PipelineModel(
+    LogProbabilitiesMixin, ModuleV3PipelineModelWithKVCache[TextContext]
+):
+    """Compiles GPT-2 once and runs it on every batch the scheduler makes."""
+
+    model_config_cls: ClassVar[type[ServedGPT2Config]] = ServedGPT2Config
+    batch_processor_cls: ClassVar[type[RaggedBatches]] = RaggedBatches
+
+    def _create_model_config(
+        self, state_dict: dict[str, WeightData]
+    ) -> ServedGPT2Config:
+        return ServedGPT2Config.initialize(
+            self.pipeline_config, max_seq_len=self.max_seq_len
+        )
+
+    def _prepare_state_dict(
+        self, state_dict: dict[str, WeightData], model_config: ServedGPT2Config
+    ) -> dict[str, WeightData]:
+        # `--quantization-encoding bfloat16` of a model that is saved in float32.
+        return {
+            name: weight.astype(model_config.dtype)
+            for name, weight in state_dict.items()
+        }
+
+    def _instantiate_module(self, model_config: ServedGPT2Config) -> ServedGPT2:
+        return ServedGPT2(model_config).to(self.devices[0])
