@@ -11,6 +11,17 @@ A_NUMBER = "sequence_length is a number here; a Dim is needed in a compiled grap
 DEFAULT_DEVICE = "the check makes its device the default one"
 SAME_AXIS = "from either end of the shape, this is the same axis"
 EITHER_ORDER = "the order does not matter"
+SAME_ENCODING = "the file that the check writes is ASCII"
+OTHER_WORDS = "the message says the same, and more"
+SAME_ASSIGNED = "a token that occurs twice is given the same number twice"
+NOTHING_RULED_OUT = "without the shortcut, nothing is ruled out either"
+NO_TIES = "no two of the check's logits are alike"
+ROUNDING = "only the rounding is another"
+A_NUMPY_NUMBER = "a whole number of NumPy serves as well"
+AS_LONG = "both are equally long"
+NO_SPECIAL_TOKEN = "no special token is in the check's texts"
+NEVER_AN_END = "a text does not end with what is longer, nor with what has been found"
+BEYOND_THE_END = "nothing is held back: 0 as well as -1"
 
 EQUIVALENT = {
     "step 2: total_length = Dim(sequence_length) + num_tokens -> total_length = num_tokens + Dim(sequence_length)": EITHER_ORDER,
@@ -42,4 +53,32 @@ EQUIVALENT = {
     "step 12: return F.argmax(logits, axis=-1) -> return F.argmax(logits)": THE_DEFAULT,
     "step 12: return F.argmax(logits, axis=-1) -> return F.argmax(logits, axis=+1)": SAME_AXIS,
     "step 12: return Tensor(draws, dtype=DType.int64, device=input_ids.device) -> return Tensor(draws, dtype=DType.int64)": DEFAULT_DEVICE,
+}
+
+EQUIVALENT_PART_TWO = {
+    "step 13: saved = json.loads((folder / 'config.json').read_text(encoding='utf-8')) -> saved = json.loads((folder / 'config.json').read_text())": SAME_ENCODING,
+    "step 16: raise ValueError(f'{name} cannot be {getattr(self, name)}.') -> raise ValueError(f'{name} cannot be {self}.')": OTHER_WORDS,
+    "step 16: seen = np.unique(token_ids) -> seen = token_ids": SAME_ASSIGNED,
+    "step 16: penalized[seen] = np.where(logits[seen] < 0, logits[seen] * penalty, logits[seen] / penalty) -> penalized[seen] = np.where(logits[seen] < 0, penalty * logits[seen], logits[seen] / penalty)": EITHER_ORDER,
+    "step 16: if not 0 < top_k < logits.size: -> if not -1 < top_k < logits.size:": NOTHING_RULED_OUT,
+    "step 16: if top_p == 1: -> if top_p == 2:": NOTHING_RULED_OUT,
+    "step 16: if top_p == 1: -> if top_p == 0:": NOTHING_RULED_OUT,
+    "step 16: ascending = np.argsort(logits, kind='stable') -> ascending = np.argsort(logits)": NO_TIES,
+    "step 16: cumulative = softmax(logits)[ascending].cumsum(dtype=np.float64) -> cumulative = softmax(logits)[ascending].cumsum()": ROUNDING,
+    "step 16: unlikely = cumulative.astype(np.float32) <= np.float32(1 - top_p) -> unlikely = cumulative.astype(np.float32) <= 1 - top_p": ROUNDING,
+    "step 16: return np.where(probabilities < min_p * probabilities.max(), -np.inf, logits) -> return np.where(probabilities < probabilities.max() * min_p, -np.inf, logits)": EITHER_ORDER,
+    "step 16: logits = logits / np.float32(sampling.temperature) -> logits = logits / sampling.temperature": ROUNDING,
+    "step 16: return int(logits.argmax()) -> return logits.argmax()": A_NUMPY_NUMBER,
+    "step 16: return int(rng.choice(exact.size, p=exact / exact.sum())) -> return rng.choice(exact.size, p=exact / exact.sum())": A_NUMPY_NUMBER,
+    "step 16: for text, row in zip(texts, logits, strict=True): -> for text, row in zip(texts, logits):": AS_LONG,
+    "step 16: for text, row in zip(texts, logits, strict=True): -> for text, row in zip(texts, logits, strict=False):": AS_LONG,
+    "step 16: self._stream = DecodeStream(skip_special_tokens=True) -> self._stream = DecodeStream()": NO_SPECIAL_TOKEN,
+    "step 16: self._stream = DecodeStream(skip_special_tokens=True) -> self._stream = DecodeStream(skip_special_tokens=False)": NO_SPECIAL_TOKEN,
+    "step 16: keep = max((self._overlap(stop) for stop in self.stop), default=0) -> keep = max((self._overlap(stop) for stop in self.stop), default=-1)": BEYOND_THE_END,
+    "step 16: lengths = range(min(len(stop) - 1, len(self._held)), 0, -1) -> lengths = range(min(len(self._held), len(stop) - 1), 0, -1)": EITHER_ORDER,
+    "step 16: lengths = range(min(len(stop) - 1, len(self._held)), 0, -1) -> lengths = range(len(stop) - 1, 0, -1)": NEVER_AN_END,
+    "step 16: lengths = range(min(len(stop) - 1, len(self._held)), 0, -1) -> lengths = range(min(len(stop) + 1, len(self._held)), 0, -1)": NEVER_AN_END,
+    "step 16: lengths = range(min(len(stop) - 1, len(self._held)), 0, -1) -> lengths = range(min(len(stop) - 0, len(self._held)), 0, -1)": NEVER_AN_END,
+    "step 16: lengths = range(min(len(stop) - 1, len(self._held)), 0, -1) -> lengths = range(min(len(stop) - 1, len(self._held)), -1, -1)": BEYOND_THE_END,
+    "step 16: return next((n for n in lengths if self._held.endswith(stop[:n])), 0) -> return next((n for n in lengths if self._held.endswith(stop[:n])), -1)": BEYOND_THE_END,
 }
