@@ -15,6 +15,7 @@ import textwrap
 from collections.abc import Iterable
 
 from book.generated import SOURCE, write_or_check
+from book.measured import compared, milliseconds
 from course.check.loading import load_solution
 from course.checkpoint import SIZES, expected_shapes
 from course.steps import ROOT, STEPS, Step
@@ -217,11 +218,14 @@ def _writes(number: int) -> str:
         15: "compute each token only once",
         16: "all the dials, and text as it comes",
         17: "read the weights as fast as memory allows, and fewer bytes of them",
+        18: "write for many readers at once, behind an address",
     }[number]
 
 
 if __name__ == "__main__":
     tables = {
+        "milliseconds.md": milliseconds(),
+        "compared.md": compared(),
         "parameters.md": parameters(),
         "activations.md": activations(),
         "cache.md": cache(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from book.pictures import part_two
+from book.pictures import part_two, serving
 from book.pictures.distributions import distributions
 from book.pictures.ladder import ladder
 from book.pictures.svg import WIDTH, Drawing
@@ -25,6 +25,7 @@ def draw_all() -> dict[str, Drawing]:
         sampling,
         model,
         *part_two.DRAWINGS,
+        *serving.DRAWINGS,
         ladder,
     ):
         drawings[draw.__name__] = draw()

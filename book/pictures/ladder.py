@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 
+from book.measured import last_results
 from book.pictures.svg import WIDTH, Drawing
-from course.bench.figures import Results, bytes_read, tokens_per_second
-from course.steps import ROOT
+from course.bench.figures import Results, bandwidth, bytes_read, tokens_per_second
 
-RESULTS = ROOT / "bench" / "results" / "bench.json"
 TASK = "prompt 16"
 
 RUNGS = {
@@ -30,13 +28,13 @@ LEFT, ROW = 112, 26
 
 def ladder() -> Drawing:
     """Tokens per second after each step, beside others and what memory allows."""
-    results: Results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    results = last_results()
     bars = {
         label: speed(results, name)
         for name, label in (RUNGS | OTHERS).items()
         if name in results["seconds"]
     }
-    bound = max(results["read_bandwidth"]) / bytes_read(results, 32)
+    bound = bandwidth(results) / bytes_read(results, 32)
     longest = max(*bars.values(), bound)
     scale = (WIDTH - LEFT - 40) / longest
     height = 34 + ROW * len(bars) + 24

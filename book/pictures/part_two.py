@@ -1,11 +1,13 @@
-"""What is drawn for steps 13 to 17."""
+"""What is drawn for steps 13 to 17, and where they are in the model."""
 
 from __future__ import annotations
 
 import math
 
+from book.measured import last_results
 from book.pictures.distributions import distributions
 from book.pictures.svg import WIDTH, Drawing
+from course.bench import figures
 from course.checkpoint import SIZES, expected_shapes
 
 # What each chapter is about, by the names of parts in `here`, and how it is called.
@@ -18,6 +20,7 @@ HERE: dict[int, tuple[set[str], str]] = {
     15: ({"wpe", "h", "attn", "mask", "loop"}, "the KV cache"),
     16: ({"text", "next"}, "the next token"),
     17: ({"attn", "mlp", "lm_head"}, "where the time goes"),
+    18: ({"text", "attn", "next", "loop"}, "many texts at once"),
 }
 
 
@@ -264,7 +267,7 @@ def stop_sequence() -> Drawing:
 
 def bandwidth() -> Drawing:
     """How many bytes a token of GPT-2 small has to read, in three dtypes."""
-    per_second = 26e9
+    per_second = figures.bandwidth(last_results())
     shapes = {
         name: shape
         for name, shape in expected_shapes(SIZES).items()

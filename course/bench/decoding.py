@@ -149,8 +149,13 @@ def measure(
     workers = []
     peaks, tokens = {}, {}
     try:
-        # One after the other: they compile, and would take each other's time.
-        for name in track(names, "loading and compiling", console=notes):
+        # One after the other: they compile, and would take each other's time. In
+        # processes of their own, for compiling takes memory as well.
+        for name in track([n for n in names if n in OURS], "compiling", console=notes):
+            compiling = Worker(name, folder)
+            compiling.wait()
+            compiling.end()
+        for name in track(names, "loading", console=notes):
             worker = Worker(name, folder)
             workers.append(worker)
             worker.wait()

@@ -30,6 +30,11 @@ def time_per_token(results: Results, name: str, context: int) -> list[float]:
     return [(a - b) / count for a, b in zip(of[whole], of[first], strict=True)]
 
 
+def bandwidth(results: Results) -> float:
+    """Bytes a second that the machine's cores read together at best."""
+    return float(max(results["read_bandwidth"]))
+
+
 def bytes_read(results: Results, bits: int) -> float:
     """Bytes of weights that one token needs, in a model of so many bits."""
     # The table of positions is looked up, not read.
@@ -171,6 +176,5 @@ def over(results: Results, ours: str, theirs: str, task: str) -> list[float]:
 
 def bandwidth_share(results: Results) -> list[float]:
     """Bytes of weights per second, over what the machine reads at best."""
-    at_best = max(results["read_bandwidth"])
     seconds = time_per_token(results, "kernels", 16)
-    return [bytes_read(results, 32) / s / at_best for s in seconds]
+    return [bytes_read(results, 32) / s / bandwidth(results) for s in seconds]
