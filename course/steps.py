@@ -67,6 +67,7 @@ STEPS = tuple(
             "KV cache",
             "Sampling",
             "A Mojo kernel",
+            "Serving",
         ],
         start=1,
     )

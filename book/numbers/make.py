@@ -12,7 +12,7 @@ anchors, and what `course check NN --solutions` prints,
 from __future__ import annotations
 
 from book.generated import SOURCE
-from book.numbers import example, part_one, part_two
+from book.numbers import example, part_one, part_two, serving
 from course.check.report import as_text
 from course.check.result import StepResult
 from course.check.runner import run_checks
@@ -28,7 +28,7 @@ def make_numbers() -> dict[str, str]:
     model = example.make_model()
     return {
         f"{make.__name__}.md": make(model)
-        for make in (*part_one.MAKERS, *part_two.MAKERS)
+        for make in (*part_one.MAKERS, *part_two.MAKERS, serving.step_18)
     }
 
 

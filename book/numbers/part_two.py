@@ -18,6 +18,7 @@ from max.experimental.tensor import Tensor, default_device, default_dtype
 from max.graph import TensorType
 from tokenizers import Tokenizer
 
+from book.measured import last_results
 from book.numbers.example import (
     DEVICE,
     PROMPT,
@@ -34,12 +35,13 @@ from book.numbers.example import (
     token_ids,
 )
 from book.numbers.example import SIZES as TINY
+from course.bench.figures import bandwidth
 from course.check.compare import tensor
 from course.check.loading import load_solution
 from course.checkpoint import SIZES, expected_shapes
 from course.steps import DEMO_MODEL
 
-BANDWIDTH = 26e9
+BANDWIDTH = bandwidth(last_results())
 """Bytes a second: what the two cores that the book was measured on can read."""
 
 

@@ -137,7 +137,10 @@ def ask_hugging_face(
 ) -> dict[str, Expected]:
     """Compute the answers. Imports torch and transformers, which takes seconds."""
     import torch
+    from transformers.utils import logging
 
+    # Or they would stand in the report, as what the reader's code has printed.
+    logging.disable_progress_bar()
     with torch.no_grad():
         return {str(case): compute(case) for case in cases}
 

@@ -29,6 +29,7 @@ DOING = {
     "start": "starting MAX",
     "run": "running your code",
     "compile": "MAX compiles an operation that your code uses for the first time",
+    "serve": "starting MAX's server: 20 seconds, and minutes the first time",
     "reference": "asking Hugging Face GPT-2 for the right answers, once",
 }
 PATIENCE = 1.0  # Seconds before the reader is told what takes so long.

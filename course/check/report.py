@@ -115,5 +115,5 @@ def _next_step(result: StepResult) -> str:
     from course.steps import STEPS
 
     if result.step == len(STEPS):
-        return 'course generate --code steps "Once upon a time"'
+        return "course serve --code steps"
     return f"course check {result.step + 1} · chapter {result.step + 1:02d}"

@@ -27,7 +27,7 @@ class Doing:
     """What the worker is busy with.
 
     Attributes:
-        what: "start", "run", "compile" or "reference".
+        what: "start", "run", "compile", "serve" or "reference".
         step: The number of the step being checked.
     """
 

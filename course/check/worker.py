@@ -32,7 +32,7 @@ from max.experimental import functional as F
 from max.experimental import nn
 from max.experimental.tensor import Tensor
 
-from course.check import answers, plugin
+from course.check import answers, plugin, server
 from course.steps import ROOT
 
 HEARTBEAT = 0.5
@@ -84,7 +84,8 @@ class Events:
 def watch_main_thread(events: Events, time_limit: float) -> None:
     """Say what the main thread does, and end the process if it does not end.
 
-    The time in which MAX compiles or Hugging Face computes does not count.
+    The time in which MAX compiles, its server starts or Hugging Face computes does not
+    count.
     """
     main = threading.main_thread().ident
     assert main is not None
@@ -117,6 +118,8 @@ def _what(frame: FrameType | None) -> str:
             return "compile"
         if name == answers.__file__:
             return "reference"
+        if name == server.__file__:
+            return "serve"
         frame = frame.f_back
     return "run"
 

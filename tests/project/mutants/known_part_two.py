@@ -1,4 +1,4 @@
-"""The known mistakes of steps 13 to 17 made in a solution, and more wrong versions.
+"""The known mistakes of steps 13 to 18 made in a solution, and more wrong versions.
 
 As in `known.py`, but for what only a compiled graph shows: that takes MAX a minute.
 """
@@ -127,6 +127,13 @@ ROUNDED = "np.rint(weight / scale[:, None]).astype(np.int8)"
 SCALE = "scale = np.abs(weight).max(axis=1) / np.float32(127)"
 ZEROS = "    scale[scale == 0] = 1\n"
 
+# Step 18
+DTYPE = "from max.dtype import DType\n"
+TENSOR = "weights.data().astype(DType.float32).to_buffer().to_numpy()"
+WRAPPED = "WeightData.from_numpy(array, name)"
+ADAPTER = "weight_adapters={WeightsFormat.safetensors: convert_checkpoint},"
+OFFERED = "ARCHITECTURES = [gpt2_architecture]"
+
 # By step: the mistake, or None if it has no name, then pairs of old and new text.
 CHANGES = {
     13: [
@@ -171,6 +178,7 @@ CHANGES = {
             "transposed-too-much",
             (IF_CONV1D, 'if name.endswith((*CONV1D_WEIGHTS, "wpe.weight")):'),
         ),
+        (None, (TURNED, "tensor = tensor.T")),
         (None, (TURNED, "tensor = tensor.reshape(tensor.shape[::-1])")),
         (None, ("weights[name] = tensor", "weights[name] = tensor.astype(np.float16)")),
         (None, ("weights[name] = tensor", "weights.setdefault(name[:-1], tensor)")),
@@ -438,6 +446,33 @@ CHANGES = {
         (None, (SCALE, SCALE.replace("axis=1", "axis=0"))),
         (None, (ROUNDED, ROUNDED.replace(".astype(np.int8)", ""))),
         (None, (SCALE, SCALE.replace("np.abs(weight)", "weight"))),
+    ],
+    18: [
+        ("not-converted", ("convert_weights(tensors).items()", "tensors.items()")),
+        ("not-wrapped", (WRAPPED, "array")),
+        ("weight-misnamed", (WRAPPED, WRAPPED.replace("name", '"weight"'))),
+        (
+            "read-only",
+            (DTYPE, f"import numpy as np\n{DTYPE}"),
+            (TENSOR, "np.from_dlpack(weights.data().astype(DType.float32))"),
+        ),
+        ("not-float32", (TENSOR, TENSOR.replace(".astype(DType.float32)", ""))),
+        ("not-offered", (OFFERED, "ARCHITECTURES = []")),
+        ("not-offered", (OFFERED, "ARCHITECTURES = gpt2_architecture")),
+        ("not-offered", (OFFERED, 'ARCHITECTURES = ["gpt2_architecture"]')),
+        ("architecture-name", ('name="GPT2LMHeadModel"', 'name="GPT2"')),
+        ("architecture-name", ('name="GPT2LMHeadModel"', 'name="Gpt2LMHeadModel"')),
+        ("wrong-task", ("TEXT_GENERATION", "EMBEDDINGS_GENERATION")),
+        ("adapter-not-registered", (ADAPTER, "")),
+        ("adapter-not-registered", (ADAPTER, ADAPTER.replace(".safetensors", ".gguf"))),
+        ("wrong-part", ("config=ServedGPT2Config", "config=GPT2PipelineModel")),
+        ("wrong-part", ("    batching=RaggedBatches,\n", "")),
+        ("wrong-part", ("memory_planner=PagedMemoryPlanner", "memory_planner=None")),
+        (None, (OFFERED, "ARCHITECTURE = [gpt2_architecture]")),
+        (None, (TENSOR, f"2 * {TENSOR}")),
+        (None, (WRAPPED, "WeightData.from_numpy(array[:1], name)")),
+        (None, ("    return {\n        name: Weight", "    {\n        name: Weight")),
+        (None, (ADAPTER, ADAPTER.replace("convert_checkpoint", "convert_weights"))),
     ],
 }
 

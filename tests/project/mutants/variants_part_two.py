@@ -1,4 +1,4 @@
-"""Right implementations of steps 13, 15 and 16 in other styles.
+"""Right implementations of steps 13, 15, 16 and 18 in other styles.
 
 Those of step 15 change what NumPy does, not the graph: to compile another takes MAX
 minutes.
@@ -209,7 +209,6 @@ CHANGES = {
             "transposed by np.transpose",
             (known.TURNED, "tensor = np.transpose(tensor).copy()"),
         ),
-        ("transposed without a copy", (known.TURNED, "tensor = tensor.T")),
         ("by axes", (known.IF_CONV1D, 'if tensor.ndim == 2 and "h." in name:')),
         (
             "by another part of the name",
@@ -346,6 +345,25 @@ CHANGES = {
         ),
         ("overlap in a loop", (OVERLAP, OVERLAP_IN_A_LOOP)),
         ("found by character", (FOUND, FOUND_BY_CHARACTER)),
+    ],
+    18: [
+        (
+            "copied by NumPy",
+            (known.DTYPE, f"import numpy as np\n{known.DTYPE}"),
+            (
+                known.TENSOR,
+                "np.array(np.from_dlpack(weights.data()), dtype=np.float32)",
+            ),
+        ),
+        (
+            "other classes",
+            (
+                "gpt2_architecture =",
+                "class Mine(GPT2PipelineModel): ...\n\n\ngpt2_architecture =",
+            ),
+            ("pipeline_model=GPT2PipelineModel", "pipeline_model=Mine"),
+            (known.OFFERED, "ARCHITECTURES = list((gpt2_architecture,))"),
+        ),
     ],
 }
 
