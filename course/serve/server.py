@@ -1,0 +1,222 @@
+"""The process in which MAX's server runs; `course serve` starts it and watches it.
+
+It does what `max serve` does (`max/_entrypoints/cli/serve/`), with three differences:
+`Front` stands before MAX's app, texts end before stop sequences, and the socket comes
+from the parent. What MAX writes goes to a log file; the parent is told over a pipe how
+far it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from course.errors import CourseError
+
+GRACE = 10
+"""How many seconds running requests have to end when the server does."""
+
+# Read by MAX when it is imported, or by Hugging Face's libraries.
+SURROUNDINGS = {
+    # The model is a directory by now: nothing has to be fetched.
+    "HF_HUB_OFFLINE": "1",
+    "MAX_SERVE_DISABLE_TELEMETRY": "1",
+    "OTEL_SDK_DISABLED": "true",
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be served, and how.
+
+    Attributes:
+        folder: Holds the model.
+        name: What clients call it.
+        architecture: Where MAX finds it: FOLDER:MODULE.
+        device: auto, cpu or gpu.
+        max_batch_size: How many texts the model goes on with at a time.
+        listener: The file descriptor of the listening socket.
+        report: The file descriptor of the pipe to the parent.
+    """
+
+    folder: str
+    name: str
+    architecture: str
+    device: str
+    max_batch_size: int
+    listener: int
+    report: int
+
+    def write(self) -> str:
+        """Write the order as an argument for this module."""
+        return json.dumps(asdict(self))
+
+
+class Report:
+    """Tells the parent, line by line, how far this process is."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Open the pipe."""
+        # The model's process is not to hold it open.
+        os.set_inheritable(descriptor, False)
+        self._pipe = os.fdopen(descriptor, "w", encoding="utf-8")
+
+    def say(self, **message: object) -> None:
+        """Send a message; a parent that is gone does not matter any more."""
+        with contextlib.suppress(OSError):
+            self._pipe.write(json.dumps(message) + "\n")
+            self._pipe.flush()
+
+
+def main(order: Order) -> None:
+    """Serve until SIGTERM."""
+    report = Report(order.report)
+    listener = socket.socket(fileno=order.listener)
+    listener.set_inheritable(False)
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_leave_with_the_parent, daemon=True).start()
+    with _errors_to(report):
+        serve(order, listener, report)
+
+
+def serve(order: Order, listener: socket.socket, report: Report) -> None:
+    """Start MAX's server, and serve until SIGTERM.
+
+    Args:
+        order: What is to be served.
+        listener: Where.
+        report: Who is told.
+    """
+    import uvloop
+    from max.serve.api_server import (
+        ServingTokenGeneratorSettings,
+        fastapi_app,
+        fastapi_config,
+        lifespan,
+    )
+    from max.serve.config import APIType, MetricRecordingMethod, Settings
+    from max.serve.process_control import SubprocessExit
+    from max.serve.telemetry.common import configure_logging
+    from sse_starlette.sse import unpatch_uvicorn_signal_handler
+    from uvicorn import Server
+
+    from course.serve.front import Front
+    from course.serve.stop import PipelineWithStop
+
+    settings = Settings(
+        MAX_SERVE_API_TYPES=[APIType.OPENAI],
+        MAX_SERVE_DISABLE_TELEMETRY=True,
+        # Otherwise measurements are served as well, on another port.
+        MAX_SERVE_METRIC_RECORDING_METHOD=MetricRecordingMethod.NOOP,
+        MAX_SERVE_LOGS_CONSOLE_LEVEL="WARNING",
+        MAX_SERVE_GRACEFUL_SHUTDOWN_TIMEOUT_S=GRACE,
+    )
+    configure_logging(settings)
+    serving = ServingTokenGeneratorSettings(**_pipeline(order))
+    app = fastapi_app(settings, serving)
+    config = fastapi_config(app=app, server_settings=settings)
+    config.app = Front(app, order.name)
+    server = Server(config)
+    # As in `max serve`: or running streams would be cut off at once.
+    unpatch_uvicorn_signal_handler()
+
+    async def run() -> None:
+        async with lifespan(app, settings, serving, app.state.zmq_endpoint_base):
+            made = app.state.pipeline
+            app.state.pipeline = PipelineWithStop(
+                model_name=made.model_name,
+                tokenizer=made.tokenizer,
+                model_worker=made.model_worker,
+            )
+            report.say(ready=True)
+            await server.serve(sockets=[listener])
+
+    report.say(doing="compiling (minutes the first time, then kept on disk)")
+    try:
+        uvloop.run(run())
+    except SubprocessExit as error:
+        report.say(died=f"the model's process has ended ({error}).")
+        raise SystemExit(1) from None
+
+
+def _pipeline(order: Order) -> dict[str, Any]:
+    """Have MAX find out all it needs to know of the model."""
+    from max.driver import DeviceSpec
+    from max.pipelines import PIPELINE_REGISTRY, PipelineArgs
+    from max.pipelines.lib import PipelineConfig
+    from max.pipelines.modeling.types import PipelineTask
+
+    from course.runtime import find_device
+    from course.steps import from_root
+
+    on_cpu = find_device(order.device).is_host
+    try:
+        PIPELINE_REGISTRY._import_custom_architectures([order.architecture])
+    except ValueError as error:
+        folder, _, module = order.architecture.rpartition(":")
+        path = from_root(Path(folder) / f"{module}.py")
+        reason = f"{type(error.__cause__).__name__}: {error.__cause__}"
+        raise CourseError(
+            f"{path} cannot be imported: {reason}. `course check 18` says more."
+        ) from error
+    config = PipelineConfig.from_args(
+        PipelineArgs.from_flat_kwargs(
+            model_path=order.folder,
+            served_model_name=order.name,
+            device_specs=[DeviceSpec.cpu() if on_cpu else DeviceSpec.accelerator()],
+            max_batch_size=order.max_batch_size,
+            custom_architectures=[order.architecture],
+            task=PipelineTask.TEXT_GENERATION,
+            enable_penalties=True,
+        )
+    )
+    found = PIPELINE_REGISTRY.retrieve_factory(config, task=config.task)
+    return {
+        "model_factory": found.factory,
+        "pipeline_config": config,
+        "tokenizer": found.tokenizer,
+        "task": config.task,
+        "memory_plan": found.memory_plan,
+    }
+
+
+@contextlib.contextmanager
+def _errors_to(report: Report) -> Iterator[None]:
+    try:
+        yield
+    except CourseError as error:
+        report.say(error=str(error), status=error.exit_code)
+        raise SystemExit(error.exit_code) from None
+    except Exception as error:
+        # The innermost cause is what went wrong; the log has all of it.
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        report.say(died=f"{type(cause).__name__}: {cause}")
+        raise
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    # Unwinds the server, which ends the model's process: see `max serve`.
+    raise SystemExit(0)
+
+
+def _leave_with_the_parent() -> None:
+    """Wait for the end of the standard input: it comes when the parent is gone."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    os.environ.update(SURROUNDINGS)
+    main(Order(**json.loads(sys.argv[1])))
