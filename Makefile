@@ -10,12 +10,12 @@ COURSE := .venv/bin/python -m course
 export PROMPT ?= Once upon a time
 ARGS ?=
 
-STEPS := s01 s02 s03 s04 s05 s06 s07 s08 s09 s10 s11 s12 s13 s14 s15 s16 s17
+STEPS := s01 s02 s03 s04 s05 s06 s07 s08 s09 s10 s11 s12 s13 s14 s15 s16 s17 s18
 
-.PHONY: help setup generate test watch check-all warm bench book build-book remake lint fmt $(STEPS)
+.PHONY: help setup generate test watch check-all warm serve bench book build-book remake lint fmt $(STEPS)
 
 help: ## Show this list
-	@echo "make s01 … s17      check a step"
+	@echo "make s01 … s18      check a step"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 .venv/installed: pyproject.toml
@@ -41,6 +41,9 @@ warm: .venv/installed ## Compile what the checks need, once
 
 generate: .venv/installed ## Let the demo model write: make generate PROMPT="The little fox"
 	@$(COURSE) generate "$$PROMPT" $(ARGS)
+
+serve: .venv/installed ## Serve the demo model: make serve ARGS="--port 8080"
+	@$(COURSE) serve $(ARGS)
 
 bench: .venv/installed ## Measure speed beside Hugging Face
 	@$(COURSE) bench $(ARGS)

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
@@ -231,22 +231,80 @@ def generate(
 
 
 @app.command()
+def serve(
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="DIR_OR_HUB_ID",
+            help="A GPT-2 in Hugging Face format. Default: the demo model.",
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to serve at; 0.0.0.0 for all networks.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")
+    ] = 8000,
+    max_batch_size: Annotated[
+        int, typer.Option(min=1, help="How many texts are written at the same time.")
+    ] = 8,
+    code: Annotated[
+        str, typer.Option(help="Whose step 18 serves: solutions, or steps for yours.")
+    ] = "solutions",
+    device: Device = "auto",
+) -> None:
+    """Serve a GPT-2 over HTTP, as the OpenAI API does, with a page to write with."""
+    from course.serve.command import Request
+    from course.serve.command import serve as serve_it
+
+    request = Request(
+        model=model,
+        host=host,
+        port=port,
+        max_batch_size=max_batch_size,
+        code=code,
+        device=device,
+    )
+    serve_it(request, notes())
+
+
+@app.command()
 def bench(
     repeats: Annotated[
-        int, typer.Option(min=1, help="How many rounds; the book's figures are of 5.")
-    ] = 5,
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=1, help="How many rounds. Default: 5, as for the book's figures."
+        ),
+    ] = None,
+    serve: Annotated[
+        bool,
+        typer.Option(
+            "--serve",
+            help="Measure `course serve` by number of clients instead: two minutes.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure speed beside Hugging Face; results are kept in bench/results."""
-    from course.bench.command import bench, write
-    from course.bench.tables import print_tables
+    results: dict[str, Any]
+    if serve:
+        from course.bench import serving
+        from course.bench.serving_table import print_table
 
-    results = bench(repeats, notes())
-    path = write(results)
+        if repeats is not None:
+            raise Misuse("--repeats goes without --serve.")
+        results, show = serving.measure(notes()), print_table
+        path = serving.write(results)
+    else:
+        from course.bench import command
+        from course.bench.tables import print_tables
+
+        results, show = command.bench(repeats or 5, notes()), print_tables
+        path = command.write(results)
     if as_json:
         typer.echo(json.dumps(results))
     else:
-        print_tables(results, Console(highlight=False))
+        show(results, Console(highlight=False))
     notes().print(f"written to {from_root(path)}", style="dim")
 
 

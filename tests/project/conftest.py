@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from course.steps import DEMO_MODEL, ROOT
+from tests.project.browser import FLAGS, Visit, find_chromium
 
 
 class Ran:
@@ -66,6 +67,45 @@ def fast_demo(demo, solutions):
     capacity = demo.sizes["n_positions"]
     parts = (demo.sizes, demo.weights, solutions, package())
     return compile_kernels(*parts, "float32", capacity)
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The address of a running `course serve`."""
+    from course.bench.serving import OURS, Server
+
+    with Server(OURS) as running:
+        yield f"http://127.0.0.1:{running.port}"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium; without it, the tests that ask for it are skipped."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no Chromium found: install chromium to run this test in it")
+    reason = "playwright is missing: pip install -e '.[dev]'"
+    api = pytest.importorskip("playwright.sync_api", reason=reason)
+    with api.sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=FLAGS)
+
+
+@pytest.fixture
+def visit(browser, server):
+    """Open pages of `server`; nothing may go wrong on any of them."""
+    contexts = []
+
+    def start(base=server, width=1280, **options):
+        size = {"width": width, "height": 900}
+        context = browser.new_context(viewport=size, **options)
+        context.add_init_script("window.print = () => {}")
+        contexts.append((context, Visit(context, base)))
+        return contexts[-1][1]
+
+    yield start
+    for context, visited in contexts:
+        context.close()
+        assert not visited.faults
 
 
 def solution_with(number: int, old: str, new: str, folder: Path) -> Path:

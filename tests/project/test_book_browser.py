@@ -8,30 +8,18 @@ import http.server
 import importlib.util
 import math
 import re
-import shutil
 import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from course.book import find_mdbook
 from course.steps import ROOT
+from tests.project.browser import OVERFLOWING, faults_of
 
 BOOK = ROOT / "book"
 EXPLORERS = ("attention", "mask", "sampling", "residual")
-FLAGS = [
-    "--no-sandbox",
-    "--headless=new",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def load_make():
@@ -195,46 +183,6 @@ def server(built):
         httpd.shutdown()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if sys.platform == "darwin" and path is None:
-        app = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
-        path = app if Path(app).exists() else None
-    if path is None:
-        pytest.skip("no Chromium found: install chromium to test the book in it")
-    reason = "playwright is missing: pip install -e '.[dev]'"
-    api = pytest.importorskip("playwright.sync_api", reason=reason)
-    with api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=FLAGS)
-
-
-class Visit:
-    """A page that notes what goes wrong, and what it asks for."""
-
-    def __init__(self, context, base):
-        self.base = base
-        self.faults = []
-        self.page = context.new_page()
-        self.page.set_default_timeout(10_000)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("console", self.note)
-        self.page.on("request", self.asked)
-
-    def note(self, message):
-        if message.type in {"error", "warning"}:
-            self.faults.append(f"console: {message.text}")
-
-    def asked(self, request):
-        if not request.url.startswith((self.base, "data:", "blob:")):
-            self.faults.append(f"asks for {request.url}")
-
-    def go(self, name):
-        self.page.goto(f"{self.base}/{name}")
-        return self.page
-
-
 @pytest.fixture(params=["http", "file"])
 def anywhere(request, built):
     """Where the book is: on a server, and in a folder."""
@@ -243,68 +191,12 @@ def anywhere(request, built):
     return request.getfixturevalue("server")
 
 
-@pytest.fixture
-def visit(browser, server):
-    """Open pages of the book; nothing may go wrong on any of them."""
-    contexts = []
-
-    def start(base=server, width=1280, **options):
-        size = {"width": width, "height": 900}
-        context = browser.new_context(viewport=size, **options)
-        context.add_init_script("window.print = () => {}")
-        contexts.append((context, Visit(context, base)))
-        return contexts[-1][1]
-
-    yield start
-    for context, visited in contexts:
-        context.close()
-        assert not visited.faults
-
-
-OVERFLOWING = """() => {
-    const width = document.documentElement.clientWidth;
-    const scrolls = (element) => {
-        for (let e = element; e && e !== document.body; e = e.parentElement) {
-            if (["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX)) {
-                return true;
-            }
-        }
-        return false;
-    };
-    const wide = [...document.querySelectorAll("main *")].filter((element) => {
-        const box = element.getBoundingClientRect();
-        return box.width > 0 && (box.right > width + 1 || box.left < -1) &&
-            !scrolls(element) && element.checkVisibility();
-    });
-    const names = wide.map((e) => e.outerHTML.slice(0, 80));
-    if (document.documentElement.scrollWidth > width) {
-        names.push(`the page is ${document.documentElement.scrollWidth} wide`);
-    }
-    return names;
-}"""
-
-
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("name", [*chapters(), "index.html", "print.html"])
 def test_page_loads_and_fits(name, width, visit):
     page = visit(width=width).go(name)
     assert page.locator("main h1").count() > 0
     assert page.evaluate(OVERFLOWING) == []
-
-
-def faults_of(page, part=None, rules=None):
-    """What axe-core finds serious or critical."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    options = {"resultTypes": ["violations"]}
-    if rules:
-        options["runOnly"] = rules
-    response = axe.Axe().run(page, context=part, options=options).response
-    return [
-        (fault["id"], node["target"], node["failureSummary"])
-        for fault in response["violations"]
-        if fault["impact"] in {"serious", "critical"}
-        for node in fault["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
