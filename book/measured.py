@@ -14,9 +14,7 @@ from course.bench.figures import (
     goals,
     time_per_token,
 )
-from course.steps import ROOT
-
-RESULTS = ROOT / "bench" / "results" / "bench.json"
+from course.bench.results import FOLDER
 
 CACHED = {
     "cache": "[15](step_15.md) KV cache",
@@ -28,7 +26,7 @@ CACHED = {
 
 def last_results() -> Results:
     """What was measured."""
-    measured: Results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    measured: Results = json.loads((FOLDER / "bench.json").read_text(encoding="utf-8"))
     return measured
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from course.errors import CourseError
+from course.ports import HOST
 
-HOST = "127.0.0.1"
 TIME_LIMIT = 120
 
 

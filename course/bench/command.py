@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -15,10 +14,9 @@ from course.bench.contenders import CONTENDERS
 from course.bench.decoding import measure
 from course.bench.machine import machine, read_bandwidth
 from course.bench.models import convert_for_ctranslate2, make_gpt2
+from course.bench.results import keep
 from course.bench.starting import start
 from course.steps import ROOT
-
-RESULTS = ROOT / "bench" / "results"
 
 
 def bench(repeats: int, notes: Console) -> dict[str, Any]:
@@ -52,8 +50,6 @@ def bench(repeats: int, notes: Console) -> dict[str, Any]:
 
 def write(results: dict[str, Any]) -> Path:
     """Keep the results, and have the book's pictures drawn from them."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / "bench.json"
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    path = keep("bench.json", results)
     subprocess.run([sys.executable, "-m", "book.pictures"], check=True, cwd=ROOT)
     return path

@@ -21,7 +21,7 @@ from tokenizers.decoders import DecodeStream
 from transformers import GPT2LMHeadModel
 from transformers.generation.streamers import BaseStreamer
 
-from course.bench.clients import HOST
+from course.ports import HOST
 
 Send = Callable[[str, int], None]
 

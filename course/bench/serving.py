@@ -8,10 +8,8 @@ waiting.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,13 +19,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from course.bench.clients import HOST, ask_all, find_model
+from course.bench.clients import ask_all, find_model
 from course.bench.latency import figures, speedup
 from course.bench.machine import machine
+from course.bench.results import keep
 from course.errors import CourseError
+from course.ports import free_ports
 from course.steps import DEMO_MODEL, ROOT
 
-RESULTS = ROOT / "bench" / "results" / "serve.json"
 OURS, THEIRS = "course serve", "Hugging Face behind a lock"
 CLIENTS = (1, 2, 4, 8, 16, 32)
 SECONDS = 6
@@ -96,9 +95,7 @@ def measure(notes: Console) -> dict[str, Any]:
 
 def write(results: dict[str, Any]) -> Path:
     """Keep the results."""
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    return RESULTS
+    return keep("serve.json", results)
 
 
 class Server:
@@ -111,7 +108,7 @@ class Server:
             name: `OURS` or `THEIRS`.
         """
         self.name = name
-        self.port = free_port()
+        [self.port] = free_ports(1)
         self._process = subprocess.Popen(
             command(name, self.port),
             cwd=ROOT,
@@ -152,11 +149,3 @@ class Server:
             f"{self.name} does not start; "
             f"`{' '.join(command(self.name, self.port)[1:])}` shows why."
         )
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

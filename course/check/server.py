@@ -7,7 +7,6 @@ import http.client
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,9 +17,9 @@ from typing import Self
 
 from course.check.compare import CheckFailed
 from course.check.server_process import FILE
+from course.ports import HOST, free_ports
 from course.steps import DEMO_MODEL, ROOT, from_root
 
-HOST = "127.0.0.1"
 START = 1200.0  # Seconds that starting may take; a slow machine compiles that long.
 STOP = 10.0  # Seconds that it may take to stop by itself.
 LAST_LINES = 8
@@ -132,17 +131,6 @@ class Server:
             return False
         finally:
             connection.close()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of this machine at which nobody listens."""
-    with contextlib.ExitStack() as probes:
-        ports = []
-        for _ in range(count):
-            probe = probes.enter_context(socket.socket())
-            probe.bind((HOST, 0))
-            ports.append(int(probe.getsockname()[1]))
-        return ports
 
 
 def explain(log: str, path: Path) -> str:

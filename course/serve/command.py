@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -28,6 +29,9 @@ from course.steps import DEMO_MODEL, ROOT, get_step
 
 # Of the reader's steps: the model and its weights, and serving.
 NEEDED = (*range(1, 14), 18)
+
+# What step 18 calls it; importing the step would import MAX.
+ARCHITECTURE = "GPT2LMHeadModel"
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -104,22 +108,18 @@ def check_model(name: str) -> Path:
     Raises:
         CourseError: It cannot.
     """
-    load_checkpoint(name)
-    folder = find_folder(name).resolve()
+    # Found once: for a model of the hub, that asks the hub.
+    folder = find_folder(name)
+    load_checkpoint(str(folder))
+    folder = folder.resolve()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    known = get_architecture_name()
-    if known not in (config.get("architectures") or []):
+    if ARCHITECTURE not in (config.get("architectures") or []):
         raise CourseError(
             f"{folder / 'config.json'}: architectures is "
             f"{json.dumps(config.get('architectures'))}, and MAX finds a model by it. "
-            f'Write "architectures": ["{known}"] there.'
+            f'Write "architectures": ["{ARCHITECTURE}"] there.'
         )
     return folder
-
-
-def get_architecture_name() -> str:
-    """The name that step 18 gives to MAX; importing the step would import MAX."""
-    return "GPT2LMHeadModel"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -150,19 +150,13 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
     except OSError as error:
         listener.close()
-        if error.errno in _not_here():
+        if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
             raise Misuse(f"--host {host}: not an address of this machine.") from None
         raise CourseError(
             f"Port {port} is taken. Choose another with --port; --port 0 takes any "
             "that is free."
         ) from None
     return listener
-
-
-def _not_here() -> set[int]:
-    import errno
-
-    return {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 class Server:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from course.check.server import explain, free_ports
+from course.check.server import explain
+from course.ports import free_ports
 
 FILE = Path("/home/reader/steps/step_18.py")
 
