@@ -12,7 +12,7 @@ ARGS ?=
 
 STEPS := s01 s02 s03 s04 s05 s06 s07 s08 s09 s10 s11 s12 s13 s14 s15 s16 s17 s18
 
-.PHONY: help setup generate test watch check-all warm serve bench book build-book remake lint fmt $(STEPS)
+.PHONY: help setup generate test test-gpu watch check-all warm serve bench book build-book remake lint fmt $(STEPS)
 
 help: ## Show this list
 	@echo "make s01 … s18      check a step"
@@ -57,6 +57,9 @@ build-book: .venv/installed ## Build the book into book/book
 test: .venv/installed ## Test the whole project
 	@$(COURSE) warm
 	@.venv/bin/python -m pytest --solutions $(ARGS)
+
+test-gpu: .venv/installed ## Test what needs an accelerator, on one
+	@.venv/bin/python -m pytest --solutions --device gpu -m gpu $(ARGS)
 
 remake: .venv/installed ## Make again what is made: skeletons, and much of the book
 	@.venv/bin/python -m course.skeleton

@@ -101,10 +101,10 @@ def watch(
 def warm(device: Device = "auto") -> None:
     """Compile the MAX operations that the checks need, once, in parallel."""
     from course import warm as warming
-    from course.runtime import find_device
+    from course.runtime import assert_device
 
-    find_device(device)
     console = notes()
+    assert_device(device, console)
     kernels = warming.missing_kernels([step.number for step in STEPS], device)
     warming.warm(kernels, device, console)
     warming.warm_answers(STEPS, console)

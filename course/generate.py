@@ -16,7 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from course.checkpoint import Checkpoint, load_checkpoint
 from course.code import has_part_two, load_code, solution
 from course.errors import CourseError, Misuse
-from course.runtime import assert_device_name
+from course.runtime import assert_device, assert_device_name
 from course.steps import DEMO_MODEL
 from course.warm import missing_kernels, warm
 
@@ -124,6 +124,7 @@ def budget(checkpoint: Checkpoint, prompt: str, max_new_tokens: int | None) -> i
 
 def run(request: Request, as_json: bool, notes: Console) -> None:
     """Do what `course generate` says."""
+    assert_device(request.device, notes)
     if not (request.cache and has_part_two(request.code)):
         # Before MAX is imported: it changes what child processes inherit.
         missing = missing_kernels([12], request.device)

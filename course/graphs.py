@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from max.experimental.tensor import Tensor
 
 from course.cache import cache_folder, written_whole
 from course.polling import first_run_alone
+
+logger = logging.getLogger(__name__)
 
 # MAX compiles for the processor at hand; a graph made for another may not run.
 PROCESSOR = Path("/proc/cpuinfo")
@@ -87,9 +90,15 @@ def _load_or_compile(
 ) -> Callable[..., Tensor]:
     path = cache_folder() / "graphs" / f"{_digest(key, device)}.mef"
     if path.is_file():
-        # Damaged or of no use for another reason: compiling mends it.
-        with contextlib.suppress(Exception):
+        try:
             return KeptGraph(path, weights, device)
+        except Exception as error:  # Whatever it is, compiling mends it.
+            logger.warning(
+                "A compiled graph that was kept cannot be read and is compiled again: "
+                "%s (%s).",
+                str(error).partition("\n")[0],
+                path,
+            )
     compiled: Callable[..., Tensor] = compile_it()
     _keep(compiled, path)
     return compiled
@@ -102,8 +111,14 @@ def _keep(compiled: Any, path: Path) -> None:
 
 
 def _digest(key: str, device: Device) -> str:
-    parts = [key, importlib.metadata.version("max"), repr(device), _processor()]
+    kind = _processor() if device.is_host else _accelerator(device)
+    parts = [key, importlib.metadata.version("max"), repr(device), kind]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _accelerator(device: Device) -> str:
+    """Tell one kind of accelerator from another, such as sm_80 from sm_90."""
+    return f"{device.api} {device.architecture_name} {device.model_name}"
 
 
 def _processor() -> str:

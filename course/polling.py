@@ -34,7 +34,8 @@ def first_run_alone(model: Callable[..., Any]) -> Callable[..., Any]:
 def new_threads_at_rest() -> Iterator[None]:
     """Let the threads that start in this block run only where a core is free.
 
-    Does nothing where the operating system has no such priority.
+    MAX's thread has no name to know it by, so nothing else may start threads in the
+    meantime. Does nothing where the operating system has no such priority.
     """
     before = _threads()
     yield

@@ -33,9 +33,11 @@ NEXT = [[8, 9, 7], [9, 3, 2]]
 KINDS = list(itertools.product(DTYPES, [True, False], ["none", "gelu_tanh"]))
 ROWS = 5
 
-on_the_cpu = pytest.mark.skipif(
-    "config.getoption('--device') == 'gpu'", reason="the kernels are for the CPU"
-)
+
+@pytest.fixture(scope="session")
+def device():
+    """The kernels are for the CPU, whatever else the machine has."""
+    return CPU()
 
 
 def rounded(weight, dtype):
@@ -202,7 +204,6 @@ class Layers(Module):
         return tuple(layer(x) for layer in self.layers)
 
 
-@on_the_cpu
 def test_layers(step):
     """KernelLinear: the numbers of torch, for every dtype, bias and activation"""
     module = construct(lambda: Layers(step))
@@ -227,7 +228,6 @@ def same(output, expected):
     return np.allclose(output.to_numpy(), expected, atol=1e-5)
 
 
-@on_the_cpu
 @pytest.mark.parametrize(
     "dtype", [DType.float32, DType.int8], ids=lambda dtype: dtype.name
 )

@@ -21,7 +21,7 @@ from rich.table import Table
 from course.check.report import print_report
 from course.check.result import StepResult
 from course.check.runner import Doing, run_checks
-from course.runtime import assert_device_name, find_device
+from course.runtime import assert_device
 from course.steps import Step
 from course.warm import missing_kernels, warm
 
@@ -59,9 +59,7 @@ def check(
     Returns:
         Whether every step is right.
     """
-    assert_device_name(device)
-    if device == "gpu":
-        find_device(device)
+    assert_device(device, console)
     warm(missing_kernels([step.number for step in steps], device), device, console)
     events = run_checks(steps, file=file, solutions=solutions, device=device)
     results: list[StepResult] = []

@@ -159,6 +159,8 @@ def pytest_runtest_makereport(
     if call.excinfo is None:
         if call.when == "call":
             result.add(Check(name, passed=True, printed=_printed(report)))
+    elif report.skipped and _does_not_apply(item, call):
+        result.add(Check(name, passed=False, left_out=str(call.excinfo.value)))
     elif report.skipped:
         result.add(Check(name, passed=False, message="not reached", reached=False))
     else:
@@ -167,6 +169,18 @@ def pytest_runtest_makereport(
         result.add(check)
         report.longrepr = check.plain_message
     return report  # type: ignore[return-value]
+
+
+def _does_not_apply(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
+    """Whether a check that was skipped said so itself, before it began.
+
+    The reader's code may not: that it skips its own check does not make it right.
+    """
+    step = step_of(item.path)
+    assert step is not None
+    failed = item.config.stash[RESULTS][step.number].first_failure
+    marked = item.get_closest_marker("skip") or item.get_closest_marker("skipif")
+    return bool(marked) and call.when == "setup" and not failed
 
 
 def _printed(report: pytest.TestReport) -> str:

@@ -71,7 +71,7 @@ def _checks(result: StepResult) -> RenderableType:
 
 
 def _mark(check: Check) -> str:
-    if not check.reached:
+    if check.left_out or not check.reached:
         return "[dim]–[/]"
     return "[green]✓[/]" if check.passed else "[red]✗[/]"
 
@@ -80,6 +80,8 @@ def _name(check: Check) -> Text:
     name, _, detail = check.name.partition(": ")
     if not check.reached:
         return Text(name, style="dim")
+    if check.left_out:
+        return Text(f"{name}  left out: {check.left_out}", style="dim")
     text = Text(name)
     if check.passed:
         text.append(f"  {detail}", style="dim")

@@ -18,7 +18,8 @@ class Check:
         short: A few words for the line with the cross.
         todo: What the reader has not begun, with line numbers.
         printed: What the reader's code printed meanwhile.
-        reached: False if an earlier check failed, so that this one was left out.
+        reached: False if an earlier check failed, so that this one was not run.
+        left_out: Why it does not apply here, so that it was not run; or nothing.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Check:
     todo: list[str] = field(default_factory=list)
     printed: str = ""
     reached: bool = True
+    left_out: str = ""
 
     @property
     def plain_message(self) -> str:
@@ -51,12 +53,17 @@ class StepResult:
     @property
     def passed(self) -> bool:
         """Whether the step is right."""
-        return bool(self.checks) and all(check.passed for check in self.checks)
+        return bool(self.applying) and all(check.passed for check in self.applying)
+
+    @property
+    def applying(self) -> list[Check]:
+        """The checks but for those that do not apply here."""
+        return [check for check in self.checks if not check.left_out]
 
     @property
     def first_failure(self) -> Check | None:
         """The first check that failed."""
-        return next((check for check in self.checks if not check.passed), None)
+        return next((check for check in self.applying if not check.passed), None)
 
     @property
     def not_done(self) -> bool:
@@ -68,7 +75,7 @@ class StepResult:
         """Add what one case found; cases of one check share a line, failures first."""
         for index, known in enumerate(self.checks):
             if known.name == check.name:
-                if known.passed and not check.passed:
+                if known.left_out or (known.passed and not check.passed):
                     self.checks[index] = check
                 return
         self.checks.append(check)
@@ -85,7 +92,7 @@ class StepResult:
                     "message": check.plain_message,
                     "mistake": check.mistake,
                 }
-                for check in self.checks
+                for check in self.applying
             ],
         }
 

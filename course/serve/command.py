@@ -23,7 +23,7 @@ from course.checkpoint import find_folder, load_checkpoint
 from course.code import assert_done
 from course.errors import CourseError, Misuse
 from course.generate import say
-from course.runtime import assert_device_name
+from course.runtime import assert_device, assert_device_name
 from course.serve.server import GRACE, Order
 from course.steps import DEMO_MODEL, ROOT, get_step
 
@@ -73,6 +73,7 @@ def serve(request: Request, notes: Console) -> None:
         CourseError: The model or the port cannot be used, or the server has died.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    assert_device(request.device, notes)
     architecture = find_architecture(request.code)
     with say(notes, "checking the model"):
         folder = check_model(request.model or str(DEMO_MODEL))

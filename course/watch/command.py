@@ -15,7 +15,7 @@ from types import FrameType
 from rich.console import Console, RenderableType
 
 from course.hints import LEVELS
-from course.runtime import assert_device_name, find_device
+from course.runtime import assert_device
 from course.steps import STEPS, Step
 from course.warm import missing_kernels
 from course.watch import panels
@@ -41,12 +41,10 @@ def watch(start: Step | None, device: str, plain: bool) -> None:
     Raises:
         CourseError: The process that checks cannot start.
     """
-    assert_device_name(device)
-    if device == "gpu":
-        find_device(device)
     for signum in LEAVING:
         signal.signal(signum, _leave)
     console = Console(highlight=False)
+    assert_device(device, console)
     in_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     session = Session(STEPS, start)
     with _compiling_in_the_background(device):

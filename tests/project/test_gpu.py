@@ -1,10 +1,11 @@
-"""What only an accelerator can confirm; run where MAX finds one."""
+"""What only an accelerator can confirm: `make test-gpu`, where MAX finds one."""
 
 import json
 
 import pytest
 
 from course.steps import STEPS
+from tests.project.test_serve import Served
 
 pytestmark = pytest.mark.gpu
 
@@ -31,3 +32,14 @@ def test_same_draws_with_the_same_seed(course):
     texts = [course(*options, "--device", "gpu").out for _ in range(2)]
     assert texts[0] == texts[1]
     assert len(texts[0]) > 20
+
+
+def test_served(course):
+    """The server's greedy text is that of `course generate`."""
+    options = ("--greedy", "--max-new-tokens", "40", "--device", "gpu", "--json")
+    expected = json.loads(course("generate", "The little fox", *options).out)["text"]
+    with Served("--device", "gpu") as server:
+        answer = server.client().completions.create(
+            model="demo", prompt="The little fox", max_tokens=40, temperature=0
+        )
+    assert answer.choices[0].text == expected

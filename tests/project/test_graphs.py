@@ -71,14 +71,35 @@ def test_compiled_once(cache, compile_it, monkeypatch):
     assert compile_it.count == 4
 
 
+class Card:
+    """What a graph's key looks at of an accelerator."""
+
+    is_host = False
+    api = "cuda"
+
+    def __init__(self, architecture_name, model_name):
+        self.architecture_name = architecture_name
+        self.model_name = model_name
+
+    def __repr__(self):
+        return "Device(type=gpu,id=0)"
+
+
+def test_accelerators_told_apart():
+    """Every card is `gpu:0` to MAX; one's graph is not another's."""
+    cards = [Card("sm_80", "A100"), Card("sm_90", "H100"), Card("sm_90", "H200")]
+    assert len({graphs._digest("a", card) for card in cards}) == len(cards)
+
+
 @pytest.mark.parametrize("damage", [b"", b"not a graph", None])
-def test_damaged(cache, compile_it, damage):
+def test_damaged(cache, compile_it, damage, caplog):
     """A file that is cut off or no graph at all is compiled and written again."""
     expected = load("a", compile_it)
     [path] = (cache / "gpt2-from-scratch-in-max" / "graphs").iterdir()
     path.write_bytes(path.read_bytes()[:1000] if damage is None else damage)
     np.testing.assert_array_equal(load("a", compile_it), expected)
     assert compile_it.count == 2
+    assert str(path) in caplog.text  # Or a defect would compile anew each time, unseen.
     load("a", compile_it)
     assert compile_it.count == 2
 
