@@ -14,8 +14,7 @@ from max.experimental.tensor import Tensor
 from max.nn import kernels
 from max.nn.attention import MHAMaskVariant
 from max.nn.kv_cache import KVCacheParams, PagedCacheValues
-from solution_01 import GPT2Config
-from solution_07 import GPT2MultiHeadAttention
+from step_07 import GPT2MultiHeadAttention
 
 # MAX 26.7 has a form for `Tensor` of its sister, but not of this.
 store_v_cache_ragged = F.functional(kernels.store_v_cache_ragged)
@@ -38,41 +37,40 @@ class PagedCache:
     row_offsets: Tensor
 
 
-class PagedAttention(GPT2MultiHeadAttention):
-    """The attention of step 07; keys and values go through MAX's paged cache.
+@dataclass(frozen=True)
+class PagedAttention:
+    """The attention of step 07, whose keys and values go through MAX's paged cache.
 
     The batch is ragged: the new tokens of all texts stand one after the other in one
-    axis, with no padding between them. So `split_heads` does not fit, and masking is
-    the business of MAX's attention, which knows from `row_offsets` what belongs
-    together.
+    axis, with no padding between them. Heads, scores, mask and softmax are MAX's own
+    here, which knows from `row_offsets` what belongs together; the two projections are
+    those of step 07.
+
+    Attributes:
+        attn: The attention of step 07.
+        layer: Which layer's keys and values these are.
+        cache: The paged cache; written in place.
     """
 
-    def __init__(self, config: GPT2Config, layer: int) -> None:
-        """Create the two projections.
+    attn: GPT2MultiHeadAttention
+    layer: int
+    cache: PagedCache
 
-        Args:
-            config: The model's configuration.
-            layer: Which layer's keys and values these are.
-        """
-        super().__init__(config)
-        self.layer = layer
-
-    def forward(  # type: ignore[override]
-        self, hidden_states: Tensor, cache: PagedCache
-    ) -> Tensor:
+    def __call__(self, hidden_states: Tensor) -> Tensor:
         """Store the new keys and values, then attend over all of each text.
 
         Args:
             hidden_states: Of the new tokens, shape [tokens, n_embd].
-            cache: The paged cache; written in place.
 
         Returns:
             Shape [tokens, n_embd].
         """
+        tokens, n_embd = hidden_states.shape
         query, key, value = (
-            part.reshape([-1, self.n_head, self.head_dim])
-            for part in F.split(self.c_attn(hidden_states), [self.n_embd] * 3, axis=-1)
+            part.reshape([-1, self.attn.n_head, self.attn.head_dim])
+            for part in self.attn.c_attn(hidden_states).split([n_embd] * 3, axis=-1)
         )
+        cache = self.cache
         layer = F.constant(self.layer, DType.uint32, device=CPU())
         store_k_cache_ragged(cache.pages, key, cache.row_offsets, layer)
         store_v_cache_ragged(cache.pages, value, cache.row_offsets, layer)
@@ -83,6 +81,6 @@ class PagedAttention(GPT2MultiHeadAttention):
             kv_collection=cache.pages,
             layer_idx=layer,
             mask_variant=MHAMaskVariant.CAUSAL_MASK,
-            scale=1 / math.sqrt(self.head_dim),
+            scale=1 / math.sqrt(self.attn.head_dim),
         )
-        return self.c_proj(attended.reshape([hidden_states.shape[0], self.n_embd]))
+        return self.attn.c_proj(attended.reshape([tokens, n_embd]))

@@ -18,7 +18,7 @@ from max.pipelines.modeling.config_enums import (
     SupportedEncoding,
     supported_encoding_dtype,
 )
-from solution_01 import GPT2Config
+from step_01 import GPT2Config
 
 
 @dataclass(kw_only=True)

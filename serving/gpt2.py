@@ -1,74 +1,37 @@
 """GPT-2 for ragged batches and a paged cache."""
 
-import dataclasses
-from functools import partial
-
 from max import tree
 from max.dtype import DType
 from max.experimental import functional as F
-from max.experimental.nn import Sequential
+from max.experimental.nn import Module
 from max.experimental.tensor import Tensor
-from max.nn.kv_cache import KVCacheInputsPerDevice
+from max.nn.kv_cache import KVCacheInputsPerDevice, KVCacheParams
 from max.pipelines.lib import ModuleV3Outputs
-from solution_01 import GPT2Config
-from solution_08 import pre_norm_residual
-from solution_09 import GPT2Block
-from solution_11 import MaxGPT2LMHeadModel
+from step_08 import pre_norm_residual
+from step_11 import MaxGPT2LMHeadModel
 
 from serving.attention import PagedAttention, PagedCache
-from serving.config import ServedGPT2Config
 
 
-class PagedBlock(GPT2Block):
-    """The block of step 09 with paged attention."""
-
-    def __init__(self, config: GPT2Config, layer: int) -> None:
-        """Create the block.
-
-        Args:
-            config: The model's configuration.
-            layer: Which layer this is, from 0.
-        """
-        super().__init__(config)
-        self.attn = PagedAttention(config, layer)
-
-    def forward(  # type: ignore[override]
-        self, hidden_states: Tensor, cache: PagedCache
-    ) -> Tensor:
-        """Refine the residual stream of the new tokens.
-
-        Args:
-            hidden_states: Of the new tokens, shape [tokens, n_embd].
-            cache: The paged cache; written in place.
-
-        Returns:
-            Shape [tokens, n_embd].
-        """
-        attention = partial(self.attn, cache=cache)  # type: ignore[call-arg]
-        hidden_states = pre_norm_residual(hidden_states, self.ln_1, attention)
-        return pre_norm_residual(hidden_states, self.ln_2, self.mlp)
-
-
-class ServedGPT2(MaxGPT2LMHeadModel):
+class ServedGPT2(Module[..., ModuleV3Outputs]):
     """The model of step 11, as `max serve` calls it.
 
     Its parameters are those of `MaxGPT2LMHeadModel`, by name and shape.
     """
 
-    def __init__(self, config: ServedGPT2Config) -> None:
-        """Create the model of step 11, with other blocks.
+    def __init__(self, model: MaxGPT2LMHeadModel, kv_params: KVCacheParams) -> None:
+        """Take over the parts of a model.
 
         Args:
-            config: The configuration.
+            model: The model of step 11.
+            kv_params: The shape of the paged cache.
         """
-        # The body of step 10 without its blocks: these are others.
-        super().__init__(dataclasses.replace(config.gpt2, n_layer=0))
-        self.kv_params = config.kv_params
-        self.transformer.h = Sequential(
-            *(PagedBlock(config.gpt2, layer) for layer in range(config.gpt2.n_layer))
-        )
+        super().__init__()
+        self.transformer = model.transformer
+        self.lm_head = model.lm_head
+        self.kv_params = kv_params
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         tokens: Tensor,
         positions: Tensor,
@@ -89,10 +52,12 @@ class ServedGPT2(MaxGPT2LMHeadModel):
         """
         cache = self.paged_cache(row_offsets, kv_inputs)
         body = self.transformer
-        hidden_states = body.wte(tokens) + body.wpe(positions)
-        for block in body.h:
-            hidden_states = block(hidden_states, cache)  # type: ignore[call-arg]
-        last = F.gather(hidden_states, row_offsets[1:] - 1, axis=0)
+        x = body.wte(tokens) + body.wpe(positions)
+        for layer, block in enumerate(body.h):
+            attention = PagedAttention(block.attn, layer, cache)
+            x = pre_norm_residual(x, block.ln_1, attention)
+            x = pre_norm_residual(x, block.ln_2, block.mlp)
+        last = F.gather(x, row_offsets[1:] - 1, axis=0)
         logits = self.lm_head(body.ln_f(last))
         return ModuleV3Outputs(next_token_logits=F.cast(logits, DType.float32))
 

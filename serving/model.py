@@ -6,6 +6,7 @@ from max.graph.weights import WeightData
 from max.pipelines.context import TextContext
 from max.pipelines.lib import ModuleV3PipelineModelWithKVCache
 from max.pipelines.lib.log_probabilities import LogProbabilitiesMixin
+from step_11 import MaxGPT2LMHeadModel
 
 from serving.batch import RaggedBatches
 from serving.config import ServedGPT2Config
@@ -37,4 +38,5 @@ class GPT2PipelineModel(
         }
 
     def _instantiate_module(self, model_config: ServedGPT2Config) -> ServedGPT2:
-        return ServedGPT2(model_config).to(self.devices[0])
+        model = MaxGPT2LMHeadModel(model_config.gpt2)
+        return ServedGPT2(model, model_config.kv_params).to(self.devices[0])

@@ -8,44 +8,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import re
 import sys
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-from course.steps import ROOT, Step, from_root, get_step
+from course.siblings import use_solutions
+from course.steps import Step, from_root, get_step
 
 
 class StepCannotLoad(Exception):
     """The reader's file cannot be read or imported; the message says why."""
 
 
-class _Siblings(MetaPathFinder, Loader):
-    """Answers `import step_07` with the module `solution_07`."""
-
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,
-        target: ModuleType | None = None,
-    ) -> ModuleSpec | None:
-        if re.fullmatch(r"step_\d\d", fullname):
-            return importlib.util.spec_from_loader(fullname, self)
-        return None
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return importlib.import_module(spec.name.replace("step_", "solution_"))
-
-    def exec_module(self, module: ModuleType) -> None:
-        pass  # Already executed, as solution_NN.
-
-
 def load_solution(number: int) -> ModuleType:
     """Import the solution of a step."""
-    _use_solutions()
+    use_solutions(always=True)
     return importlib.import_module(get_step(number).solution.stem)
 
 
@@ -58,7 +35,7 @@ def load_step(step: Step, path: Path) -> ModuleType:
         Exception: Whatever the file itself raises while it is imported.
     """
     source = read_source(step, path)
-    _use_solutions()
+    use_solutions(always=True)
     name = f"checked_{step.module}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -105,11 +82,3 @@ def read_source(step: Step, path: Path) -> str:
     if not source.strip():
         raise StepCannotLoad(f"{shown} is empty. {restore}")
     return source
-
-
-def _use_solutions() -> None:
-    if not any(isinstance(finder, _Siblings) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Siblings())
-    solutions = str(ROOT / "solutions")
-    if solutions not in sys.path:
-        sys.path.append(solutions)

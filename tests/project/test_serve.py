@@ -17,7 +17,7 @@ import httpx
 import openai
 import pytest
 import torch
-from transformers import GPT2LMHeadModel
+from transformers import AutoTokenizer, GPT2LMHeadModel
 
 from course.errors import Misuse
 from course.serve.command import NEEDED, Request
@@ -736,12 +736,22 @@ def test_unfinished_steps(course):
     assert "is not done yet" in ran.err
 
 
-def test_finished_steps(tmp_path, monkeypatch, known):
-    """--code steps serves with the reader's files: here, the solutions."""
+def write_steps(folder, changes=()):
+    """Finish the reader's steps: as the solutions, but for these changes."""
     for number in NEEDED:
         step = get_step(number)
         text = step.solution.read_text().replace("solution_", "step_")
-        (tmp_path / step.skeleton.name).write_text(text)
+        (folder / step.skeleton.name).write_text(text)
+    for number, old, new in changes:
+        path = folder / get_step(number).skeleton.name
+        text = path.read_text()
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new))
+
+
+def test_finished_steps(tmp_path, monkeypatch, known):
+    """--code steps serves with the reader's files: here, the solutions."""
+    write_steps(tmp_path)
     monkeypatch.setenv("COURSE_STEPS_DIR", str(tmp_path))
     with Served("--code", "steps") as server:
         answer = server.client().completions.create(
@@ -750,20 +760,58 @@ def test_finished_steps(tmp_path, monkeypatch, known):
     assert answer.choices[0].text == known["The"]["text"]
 
 
+DOUBLED = """
+class Doubled(Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class GPT2MultiHeadAttention("""
+
+
+def test_changed_step(tmp_path, monkeypatch):
+    """The reader's own modules are served: a change in step 07 changes the text."""
+    changes = [
+        (7, "class GPT2MultiHeadAttention(", DOUBLED),
+        (7, "self.c_attn = Linear(", "self.c_attn = Doubled("),
+    ]
+    write_steps(tmp_path, changes)
+    monkeypatch.setenv("COURSE_STEPS_DIR", str(tmp_path))
+    model = GPT2LMHeadModel.from_pretrained(DEMO_MODEL).eval()
+    tokenizer = AutoTokenizer.from_pretrained(DEMO_MODEL)
+    ids = tokenizer("The little fox", return_tensors="pt").input_ids
+
+    def text():
+        made = model.generate(ids, do_sample=False, max_new_tokens=NEW_TOKENS)
+        return tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True)
+
+    unchanged = text()
+    with torch.no_grad():
+        for block in model.transformer.h:
+            for parameter in block.attn.c_attn.parameters():
+                parameter *= 2
+    with Served("--code", "steps") as server:
+        answer = server.client().completions.create(
+            model="demo", prompt="The little fox", temperature=0, max_tokens=NEW_TOKENS
+        )
+    assert answer.choices[0].text == text()
+    assert answer.choices[0].text != unchanged
+
+
 def test_broken_step(tmp_path, course):
     """A step that cannot be imported is an error with the reader's mistake in it."""
-    for number in NEEDED:
-        step = get_step(number)
-        text = step.solution.read_text().replace("solution_", "step_")
-        (tmp_path / step.skeleton.name).write_text(
-            text + f"\nraise OSError({number})\n"
-        )
+    write_steps(tmp_path)
+    for path in tmp_path.iterdir():
+        path.write_text(f"raise OSError('in {path.name}')\n" + path.read_text())
     ran = course(
         "serve", "--port", "0", "--code", "steps", COURSE_STEPS_DIR=str(tmp_path)
     )
     assert ran.status == 1
     said = " ".join(ran.err.split())
-    assert "step_18.py cannot be imported: OSError: 1. `course check 18`" in said
+    assert (
+        "step_18.py cannot be imported: OSError: in step_18.py. `course check 18`"
+        in said
+    )
 
 
 def test_name():
