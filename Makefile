@@ -6,7 +6,8 @@ PYTHON := $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
 	$$p -c 'import sys, venv, ensurepip; assert (3, 11) <= sys.version_info < (3, 14)' \
 	2>/dev/null && echo $$p && break; done)
 endif
-COURSE := .venv/bin/python -m course
+# -P: files in this folder are not taken for modules of Python's own.
+COURSE := .venv/bin/python -P -m course
 export PROMPT ?= Once upon a time
 ARGS ?=
 

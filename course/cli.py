@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Annotated, Any, Optional
 import typer
 from rich.console import Console
 
-from course.errors import CourseError, Misuse
+from course.cache import replace_unwritable, settle, written_whole
+from course.errors import CourseError, Misuse, as_text
 from course.steps import STEPS, Step, from_root, get_step
+from course.streams import discard_output, prepare_streams, print_json
 
 app = typer.Typer(
     help="Build GPT-2 from scratch in MAX: check your steps, generate text, measure.",
@@ -61,9 +64,9 @@ def check(
         raise Misuse("Say which step, as in `course check 7`, or `course check --all`.")
     if file is not None and (all_steps or solutions):
         raise Misuse("--file goes with one step, and not with --solutions.")
-    if file is not None and not file.is_file():
-        raise Misuse(f"--file {file}: there is no such file.")
+    assert_is_file(file)
     steps = list(STEPS) if number is None else [get_step(number)]
+    replace_unwritable(notes())
     passed = command.check(
         steps,
         file=file.resolve() if file else None,
@@ -74,6 +77,17 @@ def check(
         console=notes(),
     )
     raise typer.Exit(0 if passed else 1)
+
+
+def assert_is_file(file: Path | None) -> None:
+    """Refuse a --file that is not there.
+
+    Raises:
+        Misuse: It is not, or it is a folder.
+    """
+    if file is not None and not file.is_file():
+        what = "this is no file" if file.exists() else "there is no such file"
+        raise Misuse(f"--file {file}: {what}.")
 
 
 @app.command()
@@ -94,6 +108,7 @@ def watch(
     """Check a step again whenever it is saved, and move on when it is right."""
     from course.watch import command
 
+    replace_unwritable(notes())
     command.watch(None if number is None else get_step(number), device, plain)
 
 
@@ -105,6 +120,7 @@ def warm(device: Device = "auto") -> None:
 
     console = notes()
     assert_device(device, console)
+    replace_unwritable(console)
     kernels = warming.missing_kernels([step.number for step in STEPS], device)
     warming.warm(kernels, device, console)
     warming.warm_answers(STEPS, console)
@@ -122,11 +138,18 @@ def hint(
     everything: Annotated[
         bool, typer.Option("--all", help="Hints for all TODOs, not only the next one.")
     ] = False,
+    file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="The file that is worked on as step N. Default: in steps/."),
+    ] = None,
 ) -> None:
     """Show a hint for what is not done yet in a step."""
     from course.hints import print_hints
 
-    print_hints(get_step(number), level, everything, Console(highlight=False))
+    step = get_step(number)
+    assert_is_file(file)
+    console = Console(highlight=False)
+    print_hints(step, level, everything, console, file or step.skeleton)
 
 
 @app.command()
@@ -137,17 +160,24 @@ def reset(
     from course.skeleton import make_skeleton
 
     step = get_step(number)
-    _keep_a_copy(step)
-    step.skeleton.parent.mkdir(exist_ok=True)
-    step.skeleton.write_text(make_skeleton(step), encoding="utf-8")
-    typer.echo(f"{from_root(step.skeleton)} is the skeleton again.")
+    skeleton = make_skeleton(step).encode()
+    try:
+        _keep_a_copy(step, skeleton)
+        with written_whole(step.skeleton.resolve()) as staged:
+            staged.write_bytes(skeleton)
+    except OSError as error:
+        shown = error.filename or from_root(step.skeleton)
+        raise CourseError(f"{shown}: {error.strerror}. Nothing was changed.") from None
+    print(f"{from_root(step.skeleton)} is the skeleton again.")
 
 
-def _keep_a_copy(step: Step) -> None:
-    if step.skeleton.is_file():
+def _keep_a_copy(step: Step, skeleton: bytes) -> None:
+    """Keep the reader's version, unless it is the skeleton already."""
+    if step.skeleton.is_file() and step.skeleton.read_bytes() != skeleton:
         copy = step.skeleton.with_suffix(".py.bak")
-        copy.write_bytes(step.skeleton.read_bytes())
-        typer.echo(f"Your version is kept as {from_root(copy)}.")
+        with written_whole(copy) as staged:
+            staged.write_bytes(step.skeleton.read_bytes())
+        print(f"Your version is kept as {from_root(copy)}.")
 
 
 @app.command()
@@ -211,7 +241,7 @@ def generate(
     from course.generate import Request, run
 
     request = Request(
-        prompt=prompt,
+        prompt=as_text(prompt),
         model=model,
         code=code,
         max_new_tokens=max_new_tokens,
@@ -221,12 +251,13 @@ def generate(
         min_p=min_p,
         repetition_penalty=repetition_penalty,
         seed=seed,
-        stop=stop or [],
+        stop=[as_text(text) for text in stop or []],
         cache=not no_cache,
         stock_kernels=stock_kernels,
         dtype=dtype,
         device=device,
     )
+    replace_unwritable(notes())
     run(request, as_json, notes())
 
 
@@ -265,6 +296,7 @@ def serve(
         code=code,
         device=device,
     )
+    replace_unwritable(notes())
     serve_it(request, notes())
 
 
@@ -283,29 +315,36 @@ def bench(
             help="Measure `course serve` by number of clients instead: two minutes.",
         ),
     ] = False,
+    save: Annotated[
+        bool,
+        typer.Option(
+            "--save", help="Keep the results in bench/results, and draw the book's."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure speed beside Hugging Face; results are kept in bench/results."""
+    """Measure speed beside Hugging Face."""
     results: dict[str, Any]
+    replace_unwritable(notes())
     if serve:
         from course.bench import serving
         from course.bench.serving_table import print_table
 
         if repeats is not None:
             raise Misuse("--repeats goes without --serve.")
-        results, show = serving.measure(notes()), print_table
-        path = serving.write(results)
+        results, show, keep = serving.measure(notes()), print_table, serving.write
     else:
         from course.bench import command
         from course.bench.tables import print_tables
 
-        results, show = command.bench(repeats or 5, notes()), print_tables
-        path = command.write(results)
+        results = command.bench(repeats or 5, notes())
+        show, keep = print_tables, command.write
     if as_json:
-        typer.echo(json.dumps(results))
+        print_json(results)
     else:
         show(results, Console(highlight=False))
-    notes().print(f"written to {from_root(path)}", style="dim")
+    if save:
+        notes().print(f"written to {from_root(keep(results))}", style="dim")
 
 
 @app.command()
@@ -332,11 +371,25 @@ def book(
         the_book.serve(notes(), port=port, open_it=open_it)
 
 
+# What is the matter with the machine, and never with the program.
+OF_THE_MACHINE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EAGAIN,
+}
+
+
 @contextlib.contextmanager
 def errors_in_one_sentence() -> Iterator[None]:
-    """Show the course's own errors without a traceback."""
+    """Show the course's own errors, and the machine's, without a traceback."""
     try:
         yield
+        sys.stdout.flush()
     except CourseError as error:
         print(f"course: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
@@ -344,10 +397,28 @@ def errors_in_one_sentence() -> Iterator[None]:
         print("\ncourse: stopped.", file=sys.stderr)
         raise SystemExit(130) from None
     except BrokenPipeError:
+        discard_output()
         raise SystemExit(141) from None
+    except OSError as error:
+        if error.errno not in OF_THE_MACHINE:
+            raise
+        place = f" ({error.filename})" if error.filename else ""
+        with contextlib.suppress(OSError):
+            print(f"course: {error.strerror}{place}.", file=sys.stderr, flush=True)
+        discard_output()
+        raise SystemExit(1) from None
 
 
 def main() -> None:
     """Run the command line."""
+    prepare_streams()
     with errors_in_one_sentence():
-        app(standalone_mode=True)
+        settle()
+        # For children of libraries, too: the current folder holds no modules.
+        os.environ["PYTHONSAFEPATH"] = "1"
+        try:
+            app(standalone_mode=True)
+        except SystemExit as ending:
+            # While errors are still caught: not everything may have been written.
+            sys.stdout.flush()
+            raise ending

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from course.check.loading import StepCannotLoad, read_source
 from course.errors import CourseError
 from course.skeleton import open_todos
-from course.steps import ROOT, STEPS, Step, from_root
+from course.steps import ROOT, STEPS, Step, from_root, get_step
 
 WHOLE_MODEL = 12
 """The step that ends Part I."""
@@ -43,11 +44,14 @@ class Code:
 
     @property
     def digest(self) -> str:
-        """Stands for the text of all the files beside these."""
-        folder = Path(str(self.config.__file__)).parent
+        """Stands for the text of the steps that may be imported, done or not."""
+        first = Path(str(self.config.__file__))
         digest = hashlib.sha256()
-        for path in sorted(folder.glob("*.py")):
-            digest.update(path.read_bytes())
+        for step in STEPS[:FAST_MODEL]:
+            path = first.with_name(first.name.replace("01", f"{step.number:02d}"))
+            # Whatever else lies in the folder is no part of the model.
+            if path.is_file():
+                digest.update(path.read_bytes())
         return digest.hexdigest()
 
 
@@ -85,12 +89,14 @@ def solution(number: int) -> ModuleType:
 
 
 def _reader(number: int) -> ModuleType:
-    return _import(ROOT / "steps", f"step_{number:02d}")
+    step = get_step(number)
+    return _import(step.skeleton.parent, step.module)
 
 
 def _import(folder: Path, name: str) -> ModuleType:
     if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+        # At the end: a file there may be called like a module of Python's own.
+        sys.path.append(str(folder))
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
@@ -116,7 +122,7 @@ def assert_done(step: Step) -> None:
 
 def _first_todo(step: Step) -> str | None:
     try:
-        todos = open_todos(step, step.skeleton.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        raise CourseError(f"{from_root(step.skeleton)} cannot be read.") from None
+        todos = open_todos(step, read_source(step, step.skeleton))
+    except StepCannotLoad as error:
+        raise CourseError(str(error)) from None
     return f"line {todos[0][0]}, {todos[0][1].todo}" if todos else None

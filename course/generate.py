@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 from course.checkpoint import Checkpoint, load_checkpoint
 from course.code import has_part_two, load_code, solution
-from course.errors import CourseError, Misuse
+from course.errors import CourseError, Misuse, assert_text
 from course.runtime import assert_device, assert_device_name
 from course.steps import DEMO_MODEL
+from course.streams import print_json
 from course.warm import missing_kernels, warm
 
 DEFAULT_NEW_TOKENS = 200
-DTYPES = ("float32", "bfloat16", "int8")
 
-# The operations that step 12 adds to the compiled model.
-STEP_12 = {"slice", "argmax", "softmax", "divide", "concat"}
+# Nobody knows beforehand whether MAX finds a graph in its cache; it takes seconds then.
+COMPILING = "compiling the model (minutes the first time, then kept on disk)"
+PATIENCE = 8.0
+DTYPES = ("float32", "bfloat16", "int8")
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,10 @@ class Request:
     def __post_init__(self) -> None:
         """Refuse what cannot be done before anything is."""
         assert_device_name(self.device)
+        assert_text(self.prompt, "The prompt")
+        assert_text(self.model or "", "--model")
+        for stop in self.stop:
+            assert_text(stop, "--stop")
         if self.code not in {"solutions", "steps"}:
             raise Misuse(f"--code {self.code}: choose solutions or steps.")
         if self.dtype not in DTYPES:
@@ -127,8 +140,7 @@ def run(request: Request, as_json: bool, notes: Console) -> None:
     assert_device(request.device, notes)
     if not (request.cache and has_part_two(request.code)):
         # Before MAX is imported: it changes what child processes inherit.
-        missing = missing_kernels([12], request.device)
-        warm([k for k in missing if k.name in STEP_12], request.device, notes)
+        warm(missing_kernels([12], request.device), request.device, notes)
     with say(notes, "reading the weights"):
         checkpoint = load_checkpoint(request.model or str(DEMO_MODEL))
         new_tokens = budget(checkpoint, request.prompt, request.max_new_tokens)
@@ -138,7 +150,7 @@ def run(request: Request, as_json: bool, notes: Console) -> None:
         code = load_code(request.code)
         engine = choose_engine(checkpoint, code, request, notes)
     notes.print(f"using {engine.description}", style="dim")
-    with say(notes, "compiling (minutes the first time, then kept on disk)"):
+    with say(notes, "preparing the model", COMPILING):
         tokens = engine.start(new_tokens)
     stream = code.sampling.TextStream(checkpoint.tokenizer, request.stop)
     writer = Writer(request.prompt, as_json, notes)
@@ -192,7 +204,7 @@ class Writer:
                 "token_ids": self.token_ids,
                 "tokens_per_second": speed,
             }
-            print(json.dumps(answer, ensure_ascii=False))
+            print_json(answer)
 
     def _write(self, text: str) -> None:
         if not self.as_json:
@@ -201,13 +213,40 @@ class Writer:
 
 
 @contextlib.contextmanager
-def say(notes: Console, what: str) -> Iterator[None]:
-    """Show what takes its time, for as long as it takes."""
+def say(notes: Console, what: str, later: str = "") -> Iterator[None]:
+    """Show what takes its time, for as long as it takes.
+
+    Args:
+        notes: Where.
+        what: What is being done.
+        later: What it must be, once it has taken longer than `PATIENCE`.
+    """
     if not notes.is_terminal:
-        notes.print(f"{what} …")
-        yield
+        notes.print(f"{what} …", markup=False)
+        timer = threading.Timer(PATIENCE, notes.print, [f"{later} …"])
+        timer.daemon = True
+        if later:
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
         return
-    columns = (SpinnerColumn(), TextColumn(what), TimeElapsedColumn())
+    columns = (SpinnerColumn(), Told(later or what), TimeElapsedColumn())
     with Progress(*columns, console=notes, transient=True) as progress:
         progress.add_task(what, total=None)
         yield
+
+
+class Told(ProgressColumn):
+    """What is being done, and another text when that has taken long."""
+
+    def __init__(self, later: str) -> None:
+        """Set the text for later."""
+        super().__init__()
+        self._later = later
+
+    def render(self, task: Task) -> Text:
+        """Return the text for now."""
+        early = (task.elapsed or 0.0) < PATIENCE
+        return Text(task.description if early else self._later)

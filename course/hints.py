@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -10,55 +11,78 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from course.check.loading import StepCannotLoad, read_source
+from course.check.report import check_command
 from course.errors import CourseError
 from course.skeleton import Todo, open_todos, read_tasks
 from course.steps import Step, from_root
 
 LEVELS = (1, 2, 3)
+INDENT = " " * 4
 
 
-def print_hints(step: Step, level: int, everything: bool, console: Console) -> None:
+def print_hints(
+    step: Step, level: int, everything: bool, console: Console, file: Path
+) -> None:
     """Print hints up to a level for the next open TODO, or for all TODOs.
 
+    Args:
+        step: The step.
+        level: 1 to 3.
+        everything: For all TODOs, whether they are open or not.
+        console: Where to.
+        file: What is worked on as this step.
+
     Raises:
-        CourseError: The step's file cannot be read.
+        CourseError: The file cannot be read.
     """
     if everything:
-        console.print(_hints(read_tasks(step).todos, level))
+        _print(_hints(read_tasks(step).todos, level), console)
         return
-    todo = next_todo(step)
-    console.print(render_next(step, level))
+    todo = next_todo(step, file)
+    _print(render_next(step, level, file), console)
     if todo and level < LEVELS[-1]:
-        console.print(
-            f"More: course hint {step.number} --level {level + 1}", style="cyan"
-        )
+        more = f"More: {check_command('hint', step, file)} --level {level + 1}"
+        _print(_in_one_piece(Text(more, style="cyan")), console)
 
 
-def render_next(step: Step, level: int) -> RenderableType:
-    """Hints up to a level for the next open TODO, or all hints if there is none.
+def render_next(step: Step, level: int, file: Path | None = None) -> RenderableType:
+    """Hints up to a level for the next open TODO.
+
+    Without an open TODO there may still be a mistake, which only a check finds: then
+    that is said first, and all the hints follow.
 
     Raises:
-        CourseError: The step's file cannot be read.
+        CourseError: The file cannot be read.
     """
-    file = from_root(step.skeleton)
-    if found := next_todo(step):
+    file = file or step.skeleton
+    if found := next_todo(step, file):
         number, todo = found
-        return _hint(todo, level, f"{file}, line {number}")
-    note = f"{file} has no open TODO; all its hints:\n"
-    return Group(note, _hints(read_tasks(step).todos, level))
+        return _hint(todo, level, f"{from_root(file)}, line {number}")
+    check = Text(f"  {check_command('check', step, file)}\n", style="cyan")
+    return Group(
+        Text(f"{from_root(file)} has no open TODO. What is wrong, if it is:"),
+        _in_one_piece(check),
+        Text("And these are all its hints, to compare your lines with:\n"),
+        _hints(read_tasks(step).todos, level),
+    )
 
 
-def next_todo(step: Step) -> tuple[int, Todo] | None:
+def next_todo(step: Step, file: Path | None = None) -> tuple[int, Todo] | None:
     """The first open TODO, with its line number.
 
     Raises:
-        CourseError: The step's file cannot be read.
+        CourseError: The file cannot be read.
     """
     try:
-        todos = open_todos(step, read_source(step, step.skeleton))
+        todos = open_todos(step, read_source(step, file or step.skeleton))
     except StepCannotLoad as error:
         raise CourseError(str(error)) from None
     return todos[0] if todos else None
+
+
+def _print(what: RenderableType, console: Console) -> None:
+    # Not cropped: lines of code are as long as they are, to be copied.
+    console.print(what, crop=False)
 
 
 def _hints(todos: Sequence[Todo], level: int) -> RenderableType:
@@ -73,8 +97,18 @@ def _hint(todo: Todo, level: int, where: str = "") -> RenderableType:
     if level >= 2:
         parts.append(Padding(Text(todo.hint), (0, 0, 0, 2)))
     if level >= 3:
-        code = Syntax(
-            todo.answer, "python", theme="ansi_dark", background_color="default"
-        )
-        parts.append(Padding(code, (0, 0, 0, 4)))
+        parts.append(_code(todo.answer))
     return Group(*parts, "")
+
+
+def _code(answer: str) -> RenderableType:
+    """Code in colours, every line in one piece however narrow the terminal is."""
+    syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
+    lines = syntax.highlight(answer).split("\n", allow_blank=False)
+    return _in_one_piece(Text("\n").join(Text(INDENT) + line for line in lines))
+
+
+def _in_one_piece(text: Text) -> RenderableType:
+    """A text whose lines are neither wrapped nor cut, to be copied."""
+    text.no_wrap, text.overflow = True, "ignore"
+    return Group(text)  # `print` takes a text by itself apart.

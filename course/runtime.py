@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import sysconfig
 import threading
 import warnings
 from types import FrameType
@@ -37,6 +38,14 @@ def prepare() -> None:
     if sys.version_info < (3, 12) and in_main_thread:
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, _raise_keyboard_interrupt)
+
+    # Where it is not told, Mojo asks the first `python3` of the path in the current
+    # folder, and whatever lies there is imported.
+    suffix = "dylib" if sys.platform == "darwin" else "so"
+    name = f"libpython{sysconfig.get_python_version()}{sys.abiflags}.{suffix}"
+    library = os.path.join(sysconfig.get_config_var("LIBDIR") or "", name)
+    if os.path.isfile(library):
+        os.environ.setdefault("MOJO_PYTHON_LIBRARY", library)
 
     # "compiled ... on the fly": `course warm` says this better.
     logging.getLogger("max._eager_policy").setLevel(logging.ERROR)

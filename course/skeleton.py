@@ -13,6 +13,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from course.source import lines_of
 from course.steps import STEPS, Step
 
 LINE_LENGTH = 88
@@ -80,7 +81,7 @@ def make_skeleton(step: Step) -> str:
 
 def open_todos(step: Step, source: str) -> list[tuple[int, Todo]]:
     """Return the todos that the reader has not begun, each with its line number."""
-    lines = [line.strip() for line in source.splitlines()]
+    lines = [line.strip() for line in lines_of(source)]
     found = []
     for todo in read_tasks(step).todos:
         comment = _comment(todo)
@@ -99,7 +100,7 @@ def _is_open(todo: Todo, rest: list[str], source: str) -> bool:
     # An import: open as long as none of its names is mentioned outside comments.
     try:
         nodes = list(ast.walk(ast.parse(source)))
-    except SyntaxError:
+    except (SyntaxError, MemoryError, RecursionError):
         return False
     imported = {
         alias.asname or alias.name

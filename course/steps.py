@@ -27,8 +27,8 @@ class Step:
     @property
     def skeleton(self) -> Path:
         """The file that the reader fills in."""
-        folder = Path(os.environ.get("COURSE_STEPS_DIR", ROOT / "steps"))
-        return folder / f"{self.module}.py"
+        folder = Path(os.environ.get("COURSE_STEPS_DIR") or ROOT / "steps")
+        return folder.absolute() / f"{self.module}.py"
 
     @property
     def solution(self) -> Path:

@@ -7,19 +7,17 @@ more than a thousand; a GPT-2 and its KV cache need seventeen.
 
 from __future__ import annotations
 
-import importlib.metadata
+import contextlib
 import importlib.util
 import math
 import multiprocessing
-import os
-import platform
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from rich.console import Console
@@ -32,10 +30,15 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from course.cache import NAME, user_cache
 from course.errors import CourseError
+from course.resources import free_memory, usable_cores
 from course.runtime import find_device, prepare
+from course.signals import first_to_end, what_ended
+from course.stamps import stamp
 from course.steps import Step
+
+MEMORY = 1_600_000_000
+"""What compiling one operation takes at most, in bytes: 1,444 MiB were measured."""
 
 
 @dataclass(frozen=True)
@@ -184,10 +187,15 @@ KERNELS = (
 )
 
 
+def is_compiled(kernel: Kernel, device: str) -> bool:
+    """Whether an operation has been compiled on this machine."""
+    return stamp(kernel.name, device).exists()
+
+
 def missing_kernels(steps: Sequence[int], device: str) -> list[Kernel]:
     """The kernels of these steps that have not been compiled on this machine."""
     wanted = set(steps)
-    return [k for k in KERNELS if k.steps & wanted and not _stamp(k, device).exists()]
+    return [k for k in KERNELS if k.steps & wanted and not is_compiled(k, device)]
 
 
 def warm(kernels: Sequence[Kernel], device: str, console: Console) -> None:
@@ -198,7 +206,7 @@ def warm(kernels: Sequence[Kernel], device: str, console: Console) -> None:
     """
     if not kernels:
         return
-    workers = min(len(kernels), os.cpu_count() or 1)
+    workers = min(len(kernels), processes())
     total = sum(kernel.seconds for kernel in kernels)
     minutes = math.ceil(total / workers / 60)
     console.print(
@@ -216,14 +224,15 @@ def warm(kernels: Sequence[Kernel], device: str, console: Console) -> None:
     executor = ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore
     )
+    started = executor._processes
     with progress:
         bar = progress.add_task("compiling", total=total, left="")
         try:
             _follow(executor, kernels, device, workers, progress, bar)
         except BrokenProcessPool:
             raise CourseError(
-                "Compiling stopped: a process ended, perhaps for want of memory. What "
-                "was compiled is kept; `course warm` goes on from there."
+                f"Compiling stopped: {_why(started)} What was compiled is "
+                "kept; `course warm` goes on from there."
             ) from None
         except BaseException:
             for process in list(executor._processes.values()):
@@ -231,6 +240,21 @@ def warm(kernels: Sequence[Kernel], device: str, console: Console) -> None:
             raise
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
+
+
+def processes() -> int:
+    """How many processes may compile at a time: cores and memory say."""
+    free = free_memory()
+    fitting = usable_cores() if free is None else free // MEMORY
+    return max(1, min(usable_cores(), fitting))
+
+
+def _why(started: Mapping[int, BaseProcess]) -> str:
+    """Why one of these processes ended; the others are being told to."""
+    for process in started.values():
+        process.join(5)
+    status = first_to_end(process.exitcode for process in started.values())
+    return f"{what_ended(1 if status is None else status)}."
 
 
 def warm_answers(steps: Sequence[Step], console: Console) -> None:
@@ -247,6 +271,7 @@ def warm_answers(steps: Sequence[Step], console: Console) -> None:
     executor = ProcessPoolExecutor(
         1, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore
     )
+    started = executor._processes
     with progress:
         bar = progress.add_task("asking Hugging Face GPT-2", total=len(steps))
         try:
@@ -254,8 +279,8 @@ def warm_answers(steps: Sequence[Step], console: Console) -> None:
                 progress.advance(bar)
         except BrokenProcessPool:
             raise CourseError(
-                "Hugging Face could not be asked: the process ended, perhaps for want "
-                "of memory. The answers it gave are kept."
+                f"Hugging Face could not be asked: {_why(started)} The "
+                "answers it gave are kept."
             ) from None
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
@@ -325,23 +350,8 @@ def _compile(name: str, device: str) -> None:
     prepare()
     kernel = next(kernel for kernel in KERNELS if kernel.name == name)
     kernel.run(find_device(device))
-    stamp = _stamp(kernel, device)
-    try:
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        stamp.touch()
-    except OSError:
-        pass  # A cache that cannot be written is compiled for again next time.
-
-
-def _stamp(kernel: Kernel, device: str) -> Path:
-    """The file that says a kernel is compiled, beside MAX's own cache of kernels."""
-    version = importlib.metadata.version("max")
-    folder = f"{version}-{platform.machine()}-{device}"
-    return _kernel_cache() / NAME / folder / kernel.name
-
-
-def _kernel_cache() -> Path:
-    """The folder in which MAX keeps compiled kernels."""
-    if derived := os.environ.get("MODULAR_DERIVED_PATH"):
-        return Path(derived) / "cache"
-    return user_cache() / "modular"
+    note = stamp(kernel.name, device)
+    # A cache that cannot be written is compiled for again next time.
+    with contextlib.suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()

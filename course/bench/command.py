@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from course import child
 from course.bench.contenders import CONTENDERS
 from course.bench.decoding import measure
 from course.bench.machine import machine, read_bandwidth
@@ -20,7 +21,7 @@ from course.steps import ROOT
 
 
 def bench(repeats: int, notes: Console) -> dict[str, Any]:
-    """Measure, and return the results as they are written to `bench/results/`.
+    """Measure, and return the results as `--save` writes them to `bench/results/`.
 
     Args:
         repeats: How many rounds.
@@ -51,5 +52,11 @@ def bench(repeats: int, notes: Console) -> dict[str, Any]:
 def write(results: dict[str, Any]) -> Path:
     """Keep the results, and have the book's pictures drawn from them."""
     path = keep("bench.json", results)
-    subprocess.run([sys.executable, "-m", "book.pictures"], check=True, cwd=ROOT)
+    subprocess.run(
+        [sys.executable, "-m", "book.pictures"],
+        check=True,
+        cwd=ROOT,
+        env=child.environment(PYTHONSAFEPATH=""),  # The book is not installed.
+        stdout=sys.stderr,  # It says what it wrote, which is no result.
+    )
     return path

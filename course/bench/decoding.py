@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from course import child
 from course.bench.models import VOCABULARY
 from course.errors import CourseError
 
@@ -71,14 +70,13 @@ class Worker:
     def __init__(self, name: str, folder: Path) -> None:
         """Start it."""
         self.name = name
-        command = [sys.executable, "-m", "course.bench.worker", name, str(folder)]
         self._process = subprocess.Popen(
-            command,
+            child.command("course.bench.worker", name, str(folder)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            encoding="utf-8",
+            env=child.environment(HF_HUB_OFFLINE="1"),
         )
 
     def wait(self) -> dict[str, Any]:

@@ -8,10 +8,9 @@ waiting.
 from __future__ import annotations
 
 import contextlib
-import os
+import shlex
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from course import child
 from course.bench.clients import ask_all, find_model
 from course.bench.latency import figures, speedup
 from course.bench.machine import machine
@@ -48,9 +48,8 @@ START_LIMIT = 600
 def command(name: str, port: int) -> list[str]:
     """Return the command line of a server for the demo model."""
     if name == OURS:
-        return [sys.executable, "-m", "course", "serve", "--port", str(port)]
-    module = "course.bench.locked"
-    return [sys.executable, "-m", module, str(DEMO_MODEL), str(port)]
+        return child.command("course", "serve", "--port", str(port))
+    return child.command("course.bench.locked", str(DEMO_MODEL), str(port))
 
 
 def measure(notes: Console) -> dict[str, Any]:
@@ -112,7 +111,7 @@ class Server:
         self._process = subprocess.Popen(
             command(name, self.port),
             cwd=ROOT,
-            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            env=child.environment(HF_HUB_OFFLINE="1"),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -147,5 +146,5 @@ class Server:
             time.sleep(0.2)
         raise CourseError(
             f"{self.name} does not start; "
-            f"`{' '.join(command(self.name, self.port)[1:])}` shows why."
+            f"`{shlex.join(command(self.name, self.port))}` shows why."
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from course import child
 from course.steps import DEMO_MODEL, ROOT
 
 HUGGING_FACE = """
@@ -29,18 +29,20 @@ model.generate(
 
 def commands(folder: Path) -> dict[str, list[str]]:
     """What is timed, by name: each does its work and ends."""
-    python = sys.executable
-    generate = [python, "-m", "course", "generate", "--max-new-tokens", "1", "--greedy"]
+    python = [sys.executable, "-P"]
+    options = ("--max-new-tokens", "1", "--greedy")
+    generate = child.command("course", "generate", *options)
     demo, prompt, words = str(DEMO_MODEL), "Once upon a time", "t1 t2 t3 t4"
     return {
         "first token, demo": [*generate, prompt],
         "first token, 124M": [*generate, words, "--model", str(folder)],
-        "first token, demo, Hugging Face": [python, "-c", HUGGING_FACE, demo, prompt],
+        "first token, demo, Hugging Face": [*python, "-c", HUGGING_FACE, demo, prompt],
         "first token, 124M, Hugging Face": [
-            *(python, "-c", HUGGING_FACE, str(folder), words)
+            *python,
+            *("-c", HUGGING_FACE, str(folder), words),
         ],
-        "check 10": [python, "-m", "course", "check", "10", "--solutions"],
-        "import max.experimental.nn": [python, "-c", "import max.experimental.nn"],
+        "check 10": child.command("course", "check", "10", "--solutions"),
+        "import max.experimental.nn": [*python, "-c", "import max.experimental.nn"],
     }
 
 
@@ -55,7 +57,7 @@ def start(folder: Path, repeats: int, notes: Console) -> dict[str, list[float]]:
     Returns:
         The seconds of every round, by name.
     """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    environment = child.environment(HF_HUB_OFFLINE="1")
     seconds: dict[str, list[float]] = {name: [] for name in commands(folder)}
     for counted in track(range(repeats + 1), "starting", console=notes):
         for name, command in commands(folder).items():

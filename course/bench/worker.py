@@ -37,7 +37,8 @@ def peak_memory() -> int:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         [line] = [line for line in lines if line.startswith("VmHWM:")]
         return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TaskID,
     TextColumn,
 )
 from rich.status import Status
@@ -23,6 +21,7 @@ from course.check.result import StepResult
 from course.check.runner import Doing, run_checks
 from course.runtime import assert_device
 from course.steps import Step
+from course.streams import print_json
 from course.warm import missing_kernels, warm
 
 DOING = {
@@ -33,6 +32,8 @@ DOING = {
     "reference": "asking Hugging Face GPT-2 for the right answers, once",
 }
 PATIENCE = 1.0  # Seconds before the reader is told what takes so long.
+PATIENCE_OF_LOGS = 5.0
+CACHED = 5.0  # Seconds that MAX may take to find in its cache what was compiled.
 
 
 def check(
@@ -71,8 +72,7 @@ def check(
         transient=True,
         disable=not as_table,
     )
-    status = Status("", console=console)
-    began = time.monotonic()
+    waiting = Waiting(console, progress if as_table else None)
     with progress:
         bar = progress.add_task("checking", total=len(steps))
         try:
@@ -80,15 +80,14 @@ def check(
                 if isinstance(event, StepResult):
                     results.append(event)
                     progress.update(bar, advance=1)
-                    began = time.monotonic()
-                    status.stop()
+                    waiting.over()
                 else:
-                    _tell(event, status, progress, bar, as_table, began)
+                    waiting.tell(event)
         finally:
-            status.stop()
+            waiting.over()
     if as_json:
         found = [result.to_json() for result in results]
-        print(json.dumps(found if as_table else found[0], ensure_ascii=False))
+        print_json(found if as_table else found[0])
     elif as_table:
         print_table(results)
     else:
@@ -97,20 +96,58 @@ def check(
     return all(result.passed for result in results)
 
 
-def _tell(
-    doing: Doing,
-    status: Status,
-    progress: Progress,
-    bar: TaskID,
-    as_table: bool,
-    began: float,
-) -> None:
-    text = DOING[doing.what]
-    if as_table:
-        progress.update(bar, description=f"step {doing.step:02d}: {text}")
-    elif time.monotonic() - began > PATIENCE or doing.what == "reference":
-        status.update(f"step {doing.step:02d}: {text} …")
-        status.start()
+def describe(what: str, seconds: float) -> str:
+    """What the worker does, for the reader.
+
+    Args:
+        what: What it is busy with.
+        seconds: For how long that has been so; what ends soon was not compiled.
+    """
+    return DOING["run" if what == "compile" and seconds < CACHED else what]
+
+
+class Waiting:
+    """Says what takes so long: in a terminal for as long as it does, else in a line."""
+
+    def __init__(self, console: Console, progress: Progress | None) -> None:
+        """Wait for the first step.
+
+        Args:
+            console: Where it is said.
+            progress: The bar whose description says it, if there is one.
+        """
+        self._console = console
+        self._progress = progress
+        self._status = Status("", console=console)
+        self._began = time.monotonic()
+        self._told: set[str] = set()
+        self._doing: Doing | None = None
+        self._since = self._began
+
+    def tell(self, doing: Doing) -> None:
+        """Say what is being done, if it is time to."""
+        now = time.monotonic()
+        if doing != self._doing:
+            self._doing, self._since = doing, now
+        what = describe(doing.what, now - self._since)
+        text = f"step {doing.step:02d}: {what}"
+        waited = now - self._began
+        if not self._console.is_terminal:
+            # A log: what ends soon is not worth a line.
+            if waited > PATIENCE_OF_LOGS and text not in self._told:
+                self._told.add(text)
+                self._console.print(f"{text} …", markup=False)
+        elif self._progress:
+            [bar] = self._progress.task_ids
+            self._progress.update(bar, description=text)
+        elif waited > PATIENCE or doing.what == "reference":
+            self._status.update(f"{text} …")
+            self._status.start()
+
+    def over(self) -> None:
+        """A step is done, or all are."""
+        self._began = time.monotonic()
+        self._status.stop()
 
 
 def print_table(results: Sequence[StepResult]) -> None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
+from course import source as python_source
 from course.siblings import use_solutions
+from course.source import NotPythonText
 from course.steps import Step, from_root, get_step
 
 
@@ -37,7 +40,9 @@ def load_step(step: Step, path: Path) -> ModuleType:
     source = read_source(step, path)
     use_solutions(always=True)
     name = f"checked_{step.module}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    # The loader is named, as the file may have any name.
+    loader = SourceFileLoader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -52,6 +57,12 @@ def load_step(step: Step, path: Path) -> ModuleType:
             f"{from_root(path)} is not valid Python: {error.msg}, line "
             f"{error.lineno}.{quoted}"
         ) from None
+    except (MemoryError, RecursionError) as error:
+        if error.__traceback__ and error.__traceback__.tb_next:
+            raise  # While it ran, not while Python read it.
+        raise StepCannotLoad(
+            f"{from_root(path)} is nested too deeply for Python to read."
+        ) from None
     except SystemExit:
         raise StepCannotLoad(
             f"{from_root(path)} calls sys.exit() while it is imported. Take it out: a "
@@ -64,18 +75,17 @@ def read_source(step: Step, path: Path) -> str:
     """Read a step file.
 
     Raises:
-        StepCannotLoad: It is missing, empty or not UTF-8 text.
+        StepCannotLoad: It is missing, empty, not text or not a file.
     """
     restore = f"`course reset {step.number}` puts the skeleton back."
     shown = from_root(path)
     try:
-        source = path.read_text(encoding="utf-8")
+        source = python_source.read_source(path)
     except FileNotFoundError:
         raise StepCannotLoad(f"{shown} is missing. {restore}") from None
-    except UnicodeDecodeError as error:
+    except NotPythonText as error:
         raise StepCannotLoad(
-            f"{shown} is not UTF-8 text: byte {error.start} cannot be read. Save it as "
-            f"UTF-8, or {restore}"
+            f"{shown} {error}. Save it as UTF-8, or {restore}"
         ) from None
     except OSError as error:
         raise StepCannotLoad(f"{shown} cannot be read: {error.strerror}.") from None

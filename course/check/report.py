@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shlex
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -10,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from course.check.result import Check, StepResult
+from course.steps import ROOT, STEPS, Step, from_root, get_step
 
 PRINTED_LINES = 12
 BOOK_WIDTH = 72
@@ -17,7 +20,7 @@ BOOK_WIDTH = 72
 
 def print_report(result: StepResult, console: Console | None = None) -> None:
     """Print the report of one step."""
-    (console or Console(highlight=False)).print(render(result))
+    (console or Console(highlight=False)).print(render(result), crop=False)
 
 
 def as_text(result: StepResult) -> str:
@@ -49,7 +52,8 @@ def render(result: StepResult, for_help: str = "") -> RenderableType:
     if printed:
         parts.append(_printed(printed))
     number = result.step
-    for_help = for_help or f"course hint {number}"
+    step = get_step(number)
+    for_help = for_help or check_command("hint", step, ROOT / result.file)
     parts.append(_next(f"Next: {for_help} · chapter {number:02d}"))
     return Group(*parts)
 
@@ -110,12 +114,26 @@ def _printed(printed: str) -> RenderableType:
 
 
 def _next(text: str) -> RenderableType:
-    return Padding(Text(text, style="cyan"), (1, 0, 1, 2))
+    """A line with a command, in one piece to be copied however long it is."""
+    line = Text(f"  {text}", style="cyan", no_wrap=True, overflow="ignore")
+    return Group("", line, "")
+
+
+def check_command(command: str, step: Step, file: Path) -> str:
+    """What is typed for a check or a hint; a file of one's own is named.
+
+    Args:
+        command: "check" or "hint".
+        step: The step.
+        file: What is worked on as this step.
+    """
+    text = f"course {command} {step.number}"
+    if file.resolve() in {step.skeleton.resolve(), step.solution.resolve()}:
+        return text
+    return f"{text} --file {shlex.quote(from_root(file))}"
 
 
 def _next_step(result: StepResult) -> str:
-    from course.steps import STEPS
-
     if result.step == len(STEPS):
         return "course serve --code steps"
     return f"course check {result.step + 1} · chapter {result.step + 1:02d}"

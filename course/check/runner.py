@@ -8,14 +8,17 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from course import child
 from course.check.result import Check, StepResult
+from course.errors import CourseError
+from course.signals import REASONS, name_of
+from course.source import NotPythonText, lines_of, read_source
 from course.steps import ROOT, Step, from_root
 
 TIME_LIMIT = 20.0  # Seconds that one check may run, compiling not counted.
@@ -57,6 +60,7 @@ class Ended:
         frames: Where the main thread was, if it was stopped for its endless loop.
         silent: Whether it was stopped because it gave no sign of life.
         output: The end of what it printed.
+        ready: Whether it had started at all.
     """
 
     step: int
@@ -65,6 +69,12 @@ class Ended:
     frames: list[tuple[str, int]]
     silent: bool
     output: str
+    ready: bool
+
+    @property
+    def last_words(self) -> str:
+        """The end of the end."""
+        return self.output[-800:].strip()
 
 
 Event = Doing | StepResult | Done | Ended
@@ -86,20 +96,20 @@ class Worker:
     def __init__(self, limit: float) -> None:
         self._events, events = os.pipe()
         requests, self._requests = os.pipe()
-        command = [sys.executable, "-m", "course.check.worker"]
-        environment = dict(os.environ, PYTHONUTF8="1")
-        # Other packages' pytest plugins would only cost time.
-        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        environment["PYTHONPATH"] = os.pathsep.join(
-            filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
-        )
+        arguments = (str(events), str(requests), str(limit))
+        # The user's settings and other packages' plugins are for other tests.
+        variables = child.environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+        for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+            variables.pop(name, None)
         self._process = subprocess.Popen(
-            [*command, str(events), str(requests), str(limit)],
+            child.command("course.check.worker", *arguments),
+            # The checks are named from here, as pytest takes no "[" in a path.
+            cwd=ROOT,
             pass_fds=[events, requests],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=variables,
             start_new_session=True,
         )
         os.close(events)
@@ -133,7 +143,7 @@ class Worker:
             "frames": [],
             "silent": False,
         }
-        arguments = [f"--device={device}", *(str(step.check) for step in steps)]
+        arguments = [f"--device={device}", *(from_root(s.check) for s in steps)]
         arguments += ["--solutions"] if solutions else []
         arguments += [f"--file={file}"] if file else []
         with contextlib.suppress(BrokenPipeError):  # It has ended, as `hear` will say.
@@ -164,7 +174,8 @@ class Worker:
             output = self._output.decode(errors="replace")
             state = self._ended or {"step": 0, "name": "", "frames": [], "silent": 0}
             status = self._process.returncode
-            events.append(Ended(status=status, output=output, **state))
+            ended = Ended(status=status, output=output, ready=self.ready, **state)
+            events.append(ended)
         return events
 
     def _understand(self, line: bytes) -> Event | None:
@@ -209,6 +220,9 @@ def run_checks(
 
     Yields:
         A `Doing` twice a second, and a `StepResult` for every step.
+
+    Raises:
+        CourseError: The process cannot start, which is no fault of a step.
     """
     waiting = list(steps)
     while waiting:
@@ -222,7 +236,8 @@ def run_checks(
                 elif isinstance(event, StepResult):
                     waiting = [step for step in waiting if step.number != event.step]
                     yield event
-                elif isinstance(event, Ended):
+                elif isinstance(event, Ended) and waiting:
+                    assert_started(event)
                     # In the middle of a step: that step is to blame.
                     step = next((s for s in waiting if s.number == event.step), None)
                     step = step or waiting[0]
@@ -240,6 +255,24 @@ def _all_events(worker: Worker) -> Iterator[Event]:
             yield event
             if isinstance(event, Done | Ended):
                 return
+
+
+def assert_started(ended: Ended) -> None:
+    """Refuse to blame a step for a process that ended before it looked at one.
+
+    Raises:
+        CourseError: It did; the message is the last that it said.
+    """
+    if ended.ready:
+        return
+    if ended.status < 0:
+        name = name_of(ended.status)
+        why = f"it ended by {name}: {REASONS.get(name, 'it crashed')}."
+    else:
+        why = f"it says\n{ended.last_words}"
+    if folders := os.environ.get("PYTHONPATH"):
+        why += f"\nPYTHONPATH is {folders}: a file there may hide one of Python's own."
+    raise CourseError(f"The process that checks cannot start: {why}")
 
 
 def explain(step: Step, ended: Ended, path: Path) -> StepResult:
@@ -268,8 +301,15 @@ def explain(step: Step, ended: Ended, path: Path) -> StepResult:
             f"The system stopped Python while it ran {shown}. Most often memory ran "
             "out: is a tensor far larger than meant, or is one made in a loop?"
         )
+    elif ended.status < 0 and name_of(ended.status) in REASONS:
+        name = name_of(ended.status)
+        check.short = f"ended by {name}"
+        check.message = (
+            f"Python was ended by {name} while it ran {shown}. That is not the fault "
+            f"of the step: {REASONS[name]}."
+        )
     elif ended.status < 0:
-        name = signal.Signals(-ended.status).name
+        name = name_of(ended.status)
         check.short = "Python crashed"
         check.message = (
             f"Python itself crashed ({name}) while running {shown}. Most often an "
@@ -280,13 +320,13 @@ def explain(step: Step, ended: Ended, path: Path) -> StepResult:
         check.short = "the check ended early"
         check.message = (
             f"The check ended with status {ended.status} before it was done. Does "
-            f"{shown} call os._exit()? Its last words:\n{ended.output[-800:].strip()}"
+            f"{shown} call os._exit()? Its last words:\n{ended.last_words}"
         )
     return StepResult(step.number, step.title, shown, [check])
 
 
 def _line(path: Path, number: int) -> str:
     try:
-        return path.read_text(encoding="utf-8").splitlines()[number - 1].strip()
-    except (OSError, IndexError):
+        return lines_of(read_source(path))[number - 1].strip()
+    except (OSError, NotPythonText, IndexError):
         return ""

@@ -8,17 +8,18 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from course import child
 from course.check.compare import CheckFailed
 from course.check.server_process import FILE
+from course.plain_path import plain_path
 from course.ports import HOST, free_ports
-from course.steps import DEMO_MODEL, ROOT, from_root
+from course.steps import DEMO_MODEL, from_root
 
 START = 1200.0  # Seconds that starting may take; a slow machine compiles that long.
 STOP = 10.0  # Seconds that it may take to stop by itself.
@@ -43,26 +44,25 @@ class Server:
         self._port, metrics_port = free_ports(2)
         self.address = f"http://{HOST}:{self._port}/v1"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        self._stack = contextlib.ExitStack()
+        model = self._stack.enter_context(plain_path(DEMO_MODEL))
         environment = {
             FILE: str(path.resolve()),
             "HF_HUB_OFFLINE": "1",
             "MAX_SERVE_DISABLE_TELEMETRY": "1",
             "MAX_SERVE_METRIC_RECORDING_METHOD": "NOOP",
             "MAX_SERVE_METRICS_ENDPOINT_PORT": str(metrics_port),
-            "PYTHONPATH": os.pathsep.join(
-                filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
-            ),
         }
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "course.check.server_process", "serve"),
+                *child.command("course.check.server_process", "serve"),
                 *("--custom-architectures", "checked_step_18"),
-                *("--model", str(DEMO_MODEL), "--devices", "cpu"),
+                *("--model", str(model), "--served-model-name", str(DEMO_MODEL)),
+                *("--devices", "cpu"),
                 *("--host", HOST, "--port", str(self._port)),
                 *("--max-batch-size", "8"),
             ],
-            # MAX changes the variables of the C library, which children would inherit.
-            env={**os.environ, **environment},
+            env=child.environment(**environment),
             # It ends when this pipe does, whatever ends this process.
             stdin=subprocess.PIPE,
             stdout=self._log,
@@ -121,6 +121,7 @@ class Server:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._log.close()
+        self._stack.close()
 
     def _is_healthy(self) -> bool:
         connection = http.client.HTTPConnection(HOST, self._port, timeout=5)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import re
@@ -33,8 +34,12 @@ from max.experimental import nn
 from max.experimental.tensor import Tensor
 
 from course.check import answers, plugin, server
-from course.steps import ROOT
 
+# Whoever is in one of these has MAX compile, which may take minutes.
+COMPILING = {
+    importlib.import_module(name).__file__
+    for name in ("max._interpreter_ops.gc_compile", "max.experimental.compilation")
+}
 HEARTBEAT = 0.5
 STUCK = 3  # The exit status after an endless loop.
 REQUESTS = 100  # Each leaves about a megabyte behind, in MAX and in pytest.
@@ -114,7 +119,7 @@ def watch_main_thread(events: Events, time_limit: float) -> None:
 def _what(frame: FrameType | None) -> str:
     while frame is not None:
         name = frame.f_code.co_filename
-        if name.endswith(("gc_compile.py", "compilation.py")):
+        if name in COMPILING:
             return "compile"
         if name == answers.__file__:
             return "reference"
@@ -143,7 +148,12 @@ def answer(arguments: list[str], events: Events) -> None:
     events.busy = True
     with _put_back():
         status = pytest.main(
-            ["-q", "-p", "no:cacheprovider", f"--rootdir={ROOT}", *arguments],
+            [
+                *("-q", "-p", "no:cacheprovider", "--rootdir=."),
+                # Not what else may lie here: a pytest.ini, a conftest.py.
+                *("-c", "pyproject.toml", "--confcutdir=tests"),
+                *arguments,
+            ],
             plugins=[events],
         )
     events.busy = False

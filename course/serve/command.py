@@ -6,10 +6,10 @@ import contextlib
 import errno
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +19,15 @@ from typing import Any
 
 from rich.console import Console
 
+from course import child
 from course.checkpoint import find_folder, load_checkpoint
 from course.code import assert_done
-from course.errors import CourseError, Misuse
-from course.generate import say
+from course.errors import CourseError, Misuse, assert_text
+from course.generate import COMPILING, say
+from course.plain_path import plain_path
 from course.runtime import assert_device, assert_device_name
 from course.serve.server import GRACE, Order
+from course.signals import what_ended
 from course.steps import DEMO_MODEL, ROOT, get_step
 
 # Of the reader's steps: the model and its weights, and serving.
@@ -54,6 +57,8 @@ class Request:
     def __post_init__(self) -> None:
         """Refuse what cannot be done before anything is."""
         assert_device_name(self.device)
+        assert_text(self.model or "", "--model")
+        assert_text(self.host, "--host")
         if self.code not in {"solutions", "steps"}:
             raise Misuse(f"--code {self.code}: choose solutions or steps.")
 
@@ -78,10 +83,12 @@ def serve(request: Request, notes: Console) -> None:
     with say(notes, "checking the model"):
         folder = check_model(request.model or str(DEMO_MODEL))
     try:
-        with listen(request.host, request.port) as listener:
-            port = listener.getsockname()[1]
-            server = Server(request, folder, architecture, listener)
-        with server:
+        with contextlib.ExitStack() as stack:
+            with listen(request.host, request.port) as listener:
+                port = listener.getsockname()[1]
+                folder = stack.enter_context(plain_path(folder))
+                server = Server(request, folder, architecture, listener)
+            stack.enter_context(server)
             server.wait_until_ready(notes)
             announce(request, port, notes)
             server.wait()
@@ -195,9 +202,9 @@ class Server:
         )
         with os.fdopen(descriptor) as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "course.serve.server", order.write()],
+                child.command("course.serve.server", order.write()),
                 cwd=ROOT,
-                env=dict(os.environ),
+                env=child.environment(),
                 # The server ends with the standard input, should this process die.
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -241,12 +248,12 @@ class Server:
         Raises:
             CourseError: The server cannot start.
         """
-        doing = "starting MAX"
+        doing, later = "starting MAX", ""
         while not self.ready:
-            with say(notes, doing):
+            with say(notes, doing, later):
                 message = next(self._messages())
             self.ready = "ready" in message
-            doing = message.get("doing", doing)
+            doing, later = message.get("doing", doing), COMPILING
 
     def wait(self) -> None:
         """Wait for the end of the server, which is an error.
@@ -271,7 +278,9 @@ class Server:
             if "died" in message:
                 raise self._died(message["died"])
             yield message
-        raise self._died("its process was ended from outside.")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=5)
+        raise self._died(f"{what_ended(self.process.returncode or 0)}.")
 
     def _died(self, why: str) -> CourseError:
         self.has_died = True
@@ -294,7 +303,7 @@ def announce(request: Request, port: int, notes: Console) -> None:
         f"Write with it in the browser: {address}/",
         "Or from the command line:",
         f"curl {address}/v1/completions -H 'Content-Type: application/json' "
-        f"-d '{json.dumps(body)}'",
+        f"-d {shlex.quote(json.dumps(body))}",
     ]
     if request.host in EVERYWHERE:
         lines.insert(1, "Everyone who can reach this machine can use it.")

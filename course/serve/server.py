@@ -141,7 +141,7 @@ def serve(order: Order, listener: socket.socket, report: Report) -> None:
             report.say(ready=True)
             await server.serve(sockets=[listener])
 
-    report.say(doing="compiling (minutes the first time, then kept on disk)")
+    report.say(doing="preparing the model")
     try:
         uvloop.run(run())
     except SubprocessExit as error:
@@ -160,10 +160,12 @@ def _pipeline(order: Order) -> dict[str, Any]:
     from course.steps import from_root
 
     on_cpu = find_device(order.device).is_host
+    # MAX takes FOLDER:MODULE as well, but no colon in the folder.
+    folder, _, module = order.architecture.rpartition(":")
+    sys.path.append(folder)
     try:
-        PIPELINE_REGISTRY._import_custom_architectures([order.architecture])
+        PIPELINE_REGISTRY._import_custom_architectures([module])
     except ValueError as error:
-        folder, _, module = order.architecture.rpartition(":")
         path = from_root(Path(folder) / f"{module}.py")
         reason = f"{type(error.__cause__).__name__}: {error.__cause__}"
         raise CourseError(
@@ -175,7 +177,7 @@ def _pipeline(order: Order) -> dict[str, Any]:
             served_model_name=order.name,
             device_specs=[DeviceSpec.cpu() if on_cpu else DeviceSpec.accelerator()],
             max_batch_size=order.max_batch_size,
-            custom_architectures=[order.architecture],
+            custom_architectures=[module],
             task=PipelineTask.TEXT_GENERATION,
             enable_penalties=True,
         )

@@ -11,10 +11,10 @@ from course.check.runner import (
     Done,
     Ended,
     Worker,
+    assert_started,
     explain,
     time_limit,
 )
-from course.errors import CourseError
 from course.steps import Step
 
 
@@ -90,9 +90,7 @@ class Checker:
 
     def _replace(self, ended: Ended) -> StepResult | None:
         """Start another worker, and say why the last one ended in the middle."""
-        if not self._worker.ready:
-            words = ended.output[-800:].strip()
-            raise CourseError(f"The process that checks cannot start:\n{words}")
+        assert_started(ended)
         job = self.job
         self.restart()
         if job is None or job.rehearse or job.answered:

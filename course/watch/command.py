@@ -14,6 +14,7 @@ from types import FrameType
 
 from rich.console import Console, RenderableType
 
+from course import child
 from course.hints import LEVELS
 from course.runtime import assert_device
 from course.steps import STEPS, Step
@@ -76,7 +77,8 @@ def _compiling_in_the_background(device: str) -> Iterator[None]:
         yield
         return
     warming = subprocess.Popen(
-        [sys.executable, "-m", "course", "warm", f"--device={device}"],
+        child.command("course", "warm", f"--device={device}"),
+        env=child.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

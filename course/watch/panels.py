@@ -13,6 +13,7 @@ from rich.text import Text
 from course.check.loading import StepCannotLoad, read_source
 from course.errors import CourseError
 from course.hints import LEVELS, next_todo, render_next
+from course.source import lines_of
 from course.steps import ROOT, Step, from_root
 
 KEYS = {
@@ -58,8 +59,8 @@ def diff(step: Step) -> RenderableType:
     solution = _with_docstring_of(yours, solution)
     lines = list(
         difflib.unified_diff(
-            yours.splitlines(),
-            solution.splitlines(),
+            lines_of(yours),
+            lines_of(solution),
             from_root(step.skeleton),
             from_root(step.solution),
             n=2,
@@ -75,7 +76,7 @@ def _with_docstring_of(yours: str, solution: str) -> str:
     """Put the module docstring of one source into another: it is no difference."""
     try:
         docstring = ast.get_docstring(ast.parse(yours), clean=False)
-    except SyntaxError:
+    except (SyntaxError, MemoryError, RecursionError):
         return solution
     theirs = ast.get_docstring(ast.parse(solution), clean=False)
     if docstring is None or theirs is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 
@@ -81,7 +82,7 @@ class Session:
             self.finished = None
         elif len(times) == 1:
             step = self.steps[min(times) - 1]
-            if step.skeleton.exists():
+            if os.path.exists(step.skeleton):
                 self.go_to(step)
 
     def check_again(self, step: Step) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from course.check.command import DOING
+from course.check.command import describe
 from course.check.report import render
 from course.steps import from_root
 from course.watch.checker import Job
@@ -49,7 +49,8 @@ class Screen:
             parts += [Rule(style="dim"), panel, Rule(style="dim")]
         parts += [status(session, job), keys()]
         with self._console.capture() as capture:
-            self._console.print(Group(*parts), end="")
+            # Not cropped: a hint shows lines of code, to be copied.
+            self._console.print(Group(*parts), end="", crop=False)
         # All at once, so that it does not flicker.
         sys.stdout.write(CLEAR + capture.get())
         sys.stdout.flush()
@@ -71,16 +72,16 @@ class Plain:
         if session.result is not None and shown != self._shown:
             self._shown = shown
             self._print_report(session)
-        doing = job.doing if job and _waiting_for(session, job) else ""
+        doing, _, _ = _waiting_for(session, job).rpartition(", ")  # Not the seconds.
         if doing and doing != self._told:
-            self._console.print(f"step {session.current.number:02d}: {DOING[doing]} …")
+            self._console.print(f"step {session.current.number:02d}: {doing} …")
         self._told = doing
 
     def _print_report(self, session: Session) -> None:
         assert session.result is not None
         if session.finished:
             self._console.print(celebration(session), "")
-        self._console.print(render(session.result), end="")
+        self._console.print(render(session.result), end="", crop=False)
         self._console.print(progress(session))
         self._console.print(status(session, None), "")
 
@@ -131,7 +132,7 @@ def _waiting_for(session: Session, job: Job | None) -> str:
     if job is None or (since is None and (job.answered or not is_awaited)):
         return ""
     waited = time.monotonic() - (since or job.began)
-    return f"{DOING[job.doing]}, {waited:.0f} s" if waited > PATIENCE else ""
+    return f"{describe(job.doing, waited)}, {waited:.0f} s" if waited > PATIENCE else ""
 
 
 def keys() -> Text:

@@ -16,6 +16,7 @@ from course.compiled import compile_kernels
 from course.errors import CourseError, Misuse
 from course.generate import Request, budget
 from course.kernels import package
+from course.skeleton import make_skeleton
 from course.steps import DEMO_MODEL, ROOT, STEPS
 
 sys.path.insert(0, str(ROOT / "demo"))
@@ -315,30 +316,16 @@ def test_unfinished_steps(course):
 )
 def test_finished_steps(tmp_path, course, finished, said):
     """--code steps runs the reader's files: here, the solutions under their names."""
-    (tmp_path / "steps").mkdir()
     for step in STEPS:
-        text = step.skeleton.read_text()
+        text = make_skeleton(step)
         if step.number <= finished:
             text = step.solution.read_text().replace("solution_", "step_")
-        (tmp_path / "steps" / f"{step.module}.py").write_text(text)
-    (tmp_path / "solutions").symlink_to(ROOT / "solutions")
-    program = (
-        "import sys, course.code as code, pathlib; "
-        f"code.ROOT = pathlib.Path({str(tmp_path)!r}); "
-        "sys.argv = ['course', 'generate', 'The', '--code', 'steps', '--greedy', "
-        "'--max-new-tokens', '8']; "
-        "from course.cli import main; main()"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "COURSE_STEPS_DIR": str(tmp_path / "steps")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    expected = course("generate", "The", "--greedy", "--max-new-tokens", "8").out
-    assert ran.stdout == expected, ran.stderr
-    assert said in ran.stderr
+        (tmp_path / f"{step.module}.py").write_text(text)
+    options = ("--greedy", "--max-new-tokens", 8)
+    folder = {"COURSE_STEPS_DIR": str(tmp_path)}
+    ran = course("generate", "The", "--code", "steps", *options, **folder)
+    assert ran.out == course("generate", "The", *options).out, ran.err
+    assert said in ran.err
 
 
 def test_interrupted():

@@ -1,5 +1,7 @@
 """Hints and reset: help that follows what the reader has done."""
 
+import shlex
+
 import pytest
 
 from course.skeleton import make_skeleton, read_tasks
@@ -62,3 +64,36 @@ def test_hint_for_an_unreadable_file(course, steps, content):
     ran = course("hint", 3, COURSE_STEPS_DIR=str(steps.parent))
     assert ran.status == 1
     assert "course reset 3" in " ".join(ran.err.split())
+
+
+def test_hint_for_another_file(course, steps, tmp_path):
+    """With --file, all that is said is about that file, and can be typed as it is."""
+    path = tmp_path / "it's mine.py"
+    path.write_text(make_skeleton(get_step(3)))
+    shown = course("hint", 3, "--file", path).out
+    assert f"{path}, line" in shown.replace("\n", "")
+    [more] = [line for line in shown.splitlines() if line.startswith("More: course")]
+    again = course(*shlex.split(more.removeprefix("More: course ")))
+    assert again.status == 0
+    assert "More: " in again.out
+    for todo in read_tasks(get_step(3)).todos:
+        fill_in(path, todo)
+    path.write_text(path.read_text().replace("gamma=self.weight", "gamma=self.bias"))
+    report = course("check", 3, "--file", path).out
+    [line] = [line for line in report.splitlines() if "Next: course hint" in line]
+    command, _, _ = line.partition("Next: course ")[2].partition(" · ")
+    shown = course(*shlex.split(command)).out
+    assert "no open TODO" in shown
+    # When nothing is open, the check says what is wrong.
+    [line] = [line for line in shown.splitlines() if line.startswith("  course check")]
+    again = course(*shlex.split(line.strip())[1:])
+    assert again.status == 1
+    assert again.out == report
+
+
+def test_hint_for_a_file_that_is_not_there(course, tmp_path):
+    """Misuse, as with `course check`."""
+    for path in (tmp_path, tmp_path / "none.py"):
+        ran = course("hint", 3, "--file", path)
+        assert ran.status == 2
+        assert str(path) in ran.err

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from course.source import NotPythonText, lines_of, read_source
+
 
 def quote(step: Any, patterns: Sequence[str], within: str = "") -> str:
     """The first of the reader's lines that matches, with its number.
@@ -18,11 +20,11 @@ def quote(step: Any, patterns: Sequence[str], within: str = "") -> str:
         within: The function to search; all of them, and the classes, by default.
     """
     try:
-        source = Path(step.__file__).read_text(encoding="utf-8")
+        source = read_source(Path(step.__file__))
         numbers = sorted(set(_lines_of_code(ast.parse(source), within)))
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, NotPythonText, SyntaxError):
         return ""
-    lines = source.splitlines()
+    lines = lines_of(source)
     for pattern in patterns:
         for number in numbers:
             line = lines[number - 1].partition("#")[0]

@@ -1,0 +1,48 @@
+"""`course serve` with a model in an oddly named folder, and ended by a signal."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from course.plain_path import plain_path
+from course.steps import DEMO_MODEL
+from tests.project.test_serve import Served, processes
+
+
+def test_odd_folder(tmp_path):
+    """The curl line can be pasted; a dead server says which signal ended it."""
+    folder = tmp_path / "m:o [d] 'e' é #% *"
+    shutil.copytree(DEMO_MODEL, folder)
+    with Served("--model", str(folder)) as server:
+        line = re.search("^curl .*$", server.said, re.MULTILINE)[0]
+        ran = subprocess.run(
+            line, shell=True, capture_output=True, text=True, timeout=60, check=True
+        )
+        answer = json.loads(ran.stdout)
+        assert answer["model"] == folder.name
+        assert answer["choices"][0]["text"]
+        [child] = [
+            pid for pid, parent, _ in processes() if parent == server.process.pid
+        ]
+        os.kill(child, signal.SIGILL)
+        said, _ = server.process.communicate(timeout=60)
+    assert server.process.returncode == 1
+    assert "SIGILL: this processor lacks an instruction" in said.decode()
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "a[b]", "star*", "what?"])
+def test_plain_path(name, tmp_path):
+    """The folder, under a name that is no pattern."""
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    with plain_path(folder) as path:
+        assert not set(str(path)) & set("[*?")
+        assert (path / "config.json").read_text() == "{}"
+        assert (path == folder) == (name in {"plain", "with space"})
+    assert (folder / "config.json").exists()
