@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from course.errors import CourseError
-from course.skeleton import open_todos
+from course.open_todos import open_todos
 from course.steps import ROOT, STEPS, Step, from_root
 
 WHOLE_MODEL = 12

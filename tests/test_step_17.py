@@ -202,6 +202,7 @@ class Layers(Module):
         return tuple(layer(x) for layer in self.layers)
 
 
+@pytest.mark.at_the_end
 @on_the_cpu
 def test_layers(step):
     """KernelLinear: the numbers of torch, for every dtype, bias and activation"""
@@ -227,6 +228,7 @@ def same(output, expected):
     return np.allclose(output.to_numpy(), expected, atol=1e-5)
 
 
+@pytest.mark.at_the_end
 @on_the_cpu
 @pytest.mark.parametrize(
     "dtype", [DType.float32, DType.int8], ids=lambda dtype: dtype.name

@@ -11,12 +11,9 @@ import numpy as np
 from max.experimental.nn import Module
 from max.experimental.tensor import Tensor
 
-from course.check.answers import Expected
 from course.check.compare import (
     Attempt,
     CheckFailed,
-    NotThere,
-    assert_same,
     call,
     is_close,
     same_numbers,
@@ -26,7 +23,6 @@ from course.check.compare import (
 )
 from course.check.max_errors import in_plain_words, parse
 from course.check.mistakes.any_step import find_in_parameters
-from course.check.mistakes.begun import finished
 from course.check.mistakes.mistake import Mistake, get_mistake, table_module
 from course.check.mistakes.numbers import Array
 from course.check.mistakes.quote import quote
@@ -49,8 +45,6 @@ from course.check.tracebacks import in_few_words, reader_lines
 
 def explain(failed: CheckFailed, attempt: Attempt) -> CheckFailed:
     """Say which mistake explains the outputs, or else where they start to differ."""
-    if isinstance(failed, NotThere):
-        return _wrong_method(attempt) or failed
     answers, close = _answers(attempt), _close(attempt)
     if mistakes := find(attempt.number, answers, close):
         return named(mistakes, attempt.step, short=failed.short)
@@ -93,17 +87,13 @@ def explain_parameters(
     """Say which mistake explains the parameters."""
     mistake = find_parameters(number, found) or find_in_module(number, module)
     if mistake:
-        better = named((mistake,), step, detail=str(failed), short=failed.short)
-    elif known := find_in_parameters(found[0]):
+        return named((mistake,), step, detail=str(failed), short=failed.short)
+    if known := find_in_parameters(found[0]):
         name, detail, line = known
-        better = failed_by(
+        return failed_by(
             number, name, step, detail=detail, short=failed.short, lines=line
         )
-    else:
-        return failed
-    if isinstance(failed, NotThere) and not (mistake and mistake.seen_in):
-        return NotThere(str(better), mistake=better.mistake, short=better.short)
-    return better
+    return failed
 
 
 def named(
@@ -193,40 +183,6 @@ def _places(
             )
         )
     return places
-
-
-def _wrong_method(attempt: Attempt) -> CheckFailed | None:
-    """What is wrong in a method that is done already, if `forward` is not."""
-    parts = getattr(table_module(attempt.number), "parts", None)
-    if parts is None or attempt.module is None:
-        return None
-    path = Path(attempt.step.__file__)
-    case, expected = next(iter(attempt.cases.items()))
-    module = attempt.module(case)
-    for part in finished(parts(case, expected), attempt.number, path):
-        name = f"self.{part.name}"
-        inputs = _inputs(part, attempt)
-        try:
-            output = call(getattr(module, part.name), inputs)
-            assert_same(output, Expected(output=part.output), attempt.device, name)
-        except NotThere:
-            continue
-        except CheckFailed as failed:
-            given = ", ".join(str(list(x.shape)) for x in part.arguments)
-            return failed_by(
-                attempt.number,
-                "wrong-method",
-                attempt.step,
-                detail=f"Given {given}, what {name} returns is wrong.\n{failed}",
-                short=f"{name} is not right",
-                lines=["return"],
-                within=part.name,
-            )
-        except Exception as error:
-            if better := explain_error(error, attempt):
-                return better
-            raise
-    return None
 
 
 def _run_part(module: Module[..., Any], part: Part, attempt: Attempt) -> Array | None:
