@@ -67,15 +67,7 @@ def complete(step: Step, source: str) -> Completed | None:
         if not replaced:
             return Completed(tree, ours, replaced)
         theirs = _functions(ast.parse(source))
-        whole = [
-            Piece(
-                theirs[name].lineno - 1,
-                theirs[name].end_lineno or theirs[name].lineno,
-                (ast.get_source_segment(solution, right[name]) or "").splitlines(),
-                theirs[name].lineno,
-            )
-            for name in replaced
-        ]
+        whole = [_whole(theirs[name], right[name], solution) for name in replaced]
         answers = [
             _answer(one, lines)
             for one in todos
@@ -85,6 +77,13 @@ def complete(step: Step, source: str) -> Completed | None:
         return Completed(tree, ours | {piece.line for piece in whole}, replaced)
     except SyntaxError:
         return None
+
+
+def _whole(theirs: ast.FunctionDef, right: ast.FunctionDef, solution: str) -> Piece:
+    """A function of the solution in the place of the reader's."""
+    start, end = theirs.lineno - 1, theirs.end_lineno or theirs.lineno
+    text = solution.splitlines()[right.lineno - 1 : right.end_lineno]
+    return Piece(start, end, text, theirs.lineno)
 
 
 def _answer(one: Open, lines: Sequence[str]) -> Piece:

@@ -244,14 +244,13 @@ def pytest_runtest_makereport(
 def note_failure(item: pytest.Item, step: Step, error: BaseException) -> Check:
     """Note that a check failed, and why."""
     path, name = checked_file(item.config, step), check_name(item)
-    result, unfinished = (
-        result_of(item.config, step),
-        unfinished_step(item.config, step),
-    )
+    unfinished = unfinished_step(item.config, step)
+    result, form = result_of(item.config, step), form_of(item)
     check = explain(name, error, path)
-    if unfinished is None or isinstance(error, StepCannotLoad):
+    cannot_load = isinstance(error, StepCannotLoad)
+    if unfinished is None or form == Form.FINISHED or cannot_load:
         result.add(check)
-    elif form_of(item) == Form.AS_WRITTEN:
+    elif form == Form.AS_WRITTEN:
         unfinished.failed.add(case_of(item))
         check = Check(name, passed=False, short="not done yet", open=True)
         result.add(check)

@@ -68,7 +68,8 @@ def explain_error(error: Exception, attempt: Attempt) -> CheckFailed | None:
         )
     mistakes = find(attempt.number, _answers(attempt), _close(attempt))
     if not mistakes:
-        return None
+        part = _part_behind_an_error(attempt)
+        return CheckFailed(f"{message}\n{part}", short=short) if part else None
     found = named(mistakes, attempt.step, short=short)
     return CheckFailed(
         f"{found}\nWith other inputs it ends in an error:\n{message}",
@@ -185,15 +186,36 @@ def _places(
     return places
 
 
+def _part_behind_an_error(attempt: Attempt) -> str:
+    """Which part gives something wrong, so that others fail; "" if a part fails."""
+    parts = getattr(table_module(attempt.number), "parts", None)
+    if parts is None or attempt.module is None:
+        return ""
+    case, expected = next(iter(attempt.cases.items()))
+    try:
+        module = attempt.module(case)
+        return first_wrong_part(
+            parts(case, expected),
+            lambda part: _call_part(module, part, attempt),
+            _close(attempt),
+        )
+    except Exception:  # The lines through which the error came say where it is.
+        return ""
+
+
 def _run_part(module: Module[..., Any], part: Part, attempt: Attempt) -> Array | None:
     """What a part of the reader's module makes of the right inputs, if it can."""
     try:
-        found: Any = module
-        for name in part.name.split("."):
-            found = list(found)[int(name)] if name.isdigit() else getattr(found, name)
-        return to_array(call(found, _inputs(part, attempt)))
+        return _call_part(module, part, attempt)
     except Exception:
         return None
+
+
+def _call_part(module: Module[..., Any], part: Part, attempt: Attempt) -> Array:
+    found: Any = module
+    for name in part.name.split("."):
+        found = list(found)[int(name)] if name.isdigit() else getattr(found, name)
+    return to_array(call(found, _inputs(part, attempt)))
 
 
 def _inputs(part: Part, attempt: Attempt) -> list[Tensor]:
