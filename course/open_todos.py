@@ -46,6 +46,7 @@ def find_open(step: Step, source: str) -> list[Open]:
     return sorted(filter(None, found), key=lambda one: one.line)
 
 
+@functools.cache
 def scopes(step: Step) -> dict[Todo, str]:
     """In which function or class each todo of a step is: "Decoder.prefill"."""
     lines = _skeleton_lines(step)
@@ -85,7 +86,7 @@ def _find(todo: Todo, step: Step, lines: list[str], source: str) -> Open | None:
         starts = []
     for start in starts:
         end = start + len(stub)
-        if [line.strip() for line in lines[start:end]] == stub:
+        if [line.partition("  #")[0].strip() for line in lines[start:end]] == stub:
             if _written_above(todo, lines, at) or _written_below(
                 todo, step, lines, end
             ):

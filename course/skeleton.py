@@ -8,6 +8,7 @@ the lines taken out are also the last level of the hints.
 from __future__ import annotations
 
 import ast
+import functools
 import textwrap
 import tomllib
 from collections.abc import Iterable
@@ -46,6 +47,7 @@ class Tasks:
     todos: tuple[Todo, ...]
 
 
+@functools.cache
 def read_tasks(step: Step) -> Tasks:
     """Read the tasks of a step."""
     data = tomllib.loads(step.todo_file.read_text(encoding="utf-8"))
