@@ -87,8 +87,10 @@ def _find(todo: Todo, step: Step, lines: list[str], source: str) -> Open | None:
     for start in starts:
         end = start + len(stub)
         if [line.partition("  #")[0].strip() for line in lines[start:end]] == stub:
-            if _written_above(todo, lines, at) or _written_below(
-                todo, step, lines, end
+            if (
+                _is_after_return(lines, start)
+                or _written_above(todo, lines, at)
+                or _written_below(todo, step, lines, end)
             ):
                 return None
             return Open(todo, (start if at is None else at) + 1, start, end)
@@ -137,6 +139,16 @@ def bound_names(source: str) -> set[str]:
                 if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
             }
     return names
+
+
+def _is_after_return(lines: list[str], start: int) -> bool:
+    """Whether a line is never reached, since the one before it returns."""
+    for line in reversed(lines[:start]):
+        is_code = line.strip() and line.lstrip()[0] not in "#)]}"
+        if is_code and _indent(line) <= _indent(lines[start]):
+            same = _indent(line) == _indent(lines[start])
+            return same and line.lstrip().startswith("return ")
+    return False
 
 
 def _written_above(todo: Todo, lines: list[str], at: int | None) -> bool:

@@ -76,8 +76,9 @@ class StepResult:
         return failure is not None and failure.open
 
     def message_of(self, check: Check) -> str:
-        """What is said about a check, and with the first failure, what is to do."""
-        todo = "; ".join(self.todo) if check is self.first_failure else ""
+        """What is said about a check, and if it failed, what is not done yet."""
+        failed = check.reached and not check.passed
+        todo = "; ".join(self.todo) if failed else ""
         return "\n".join(
             filter(None, [check.message, f"not done yet: {todo}" if todo else ""])
         )
@@ -87,7 +88,8 @@ class StepResult:
         index = [check.name for check in self.checks].index(found.name)
         self.checks[index] = found
         for check in self.checks[index + 1 :]:
-            check.reached = check.reached and not check.open
+            if check.open:
+                check.reached, check.message = False, "not reached"
 
     def add(self, check: Check) -> None:
         """Add what one case found; cases of one check share a line, failures first."""

@@ -115,6 +115,7 @@ def test_placeholders_without_comments(step):
 
 
 SEVEN = get_step(7)
+NONE = "scores = None\n"
 MASK = """
         seq_length = query.shape[-2]
         scores = scores + causal_mask(
@@ -132,6 +133,11 @@ MASK = """
         ("        pass\n", "        pass\n\n\n", True),
         ("scores = None\n", "scores = None  # later\n", True),
         ("scores = None\n", "scores = None or query @ key\n", False),
+        (
+            "scores = None\n",
+            "return (\n            query\n        )\n" + 8 * " " + NONE,
+            False,
+        ),
     ],
 )
 def test_placeholder_left(stub, written, is_open):
