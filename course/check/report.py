@@ -67,8 +67,9 @@ def _headline(result: StepResult) -> RenderableType:
 
 def _checks(result: StepResult) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
-    for check in result.checks:
-        grid.add_row(" " + _mark(check), _name(check))
+    names = [check.name.partition(": ")[0] for check in result.checks]
+    for check, name in zip(result.checks, names, strict=True):
+        grid.add_row(" " + _mark(check), _name(check, alone=names.count(name) == 1))
     return grid
 
 
@@ -80,11 +81,14 @@ def _mark(check: Check) -> str:
     return "[green]✓[/]" if check.passed else "[red]✗[/]"
 
 
-def _name(check: Check) -> Text:
+def _name(check: Check, alone: bool) -> Text:
+    """What was checked; two checks of one function are told apart by what they ask."""
     name, _, detail = check.name.partition(": ")
     if not check.reached:
-        return Text(name, style="dim")
+        return Text(name if alone else f"{name}  {detail}", style="dim")
     text = Text(name)
+    if not check.passed and not alone:
+        text.append(f"  {detail}", style="dim")
     if check.passed:
         text.append(f"  {detail}", style="dim")
     elif check.short:
