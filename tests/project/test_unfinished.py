@@ -167,7 +167,8 @@ def check(tmp_path_factory):
             paths[name] = folder / f"{len(paths)}.py"
             paths[name].write_text(source)
         asked = [(sources[name][0], path) for name, path in paths.items()]
-        results = Pool().check(asked)
+        # What step 18 imports takes long where others compute at the same time.
+        results = Pool(limit=60.0).check(asked)
         return {name: results[path] for name, path in paths.items()}
 
     return run
@@ -182,9 +183,9 @@ def test_right_so_far(check):
         (step, name): (step.number, opened(step, done))
         for step in STEPS
         for name, done in begun(step).items()
-        if name.startswith("the first") or step.number in {4, 7, 10, 12, 13}
+        if name.startswith("the first") or step.number in {7, 12}
     }
-    for (step, name), (number, source) in list(sources.items())[::3]:
+    for (step, name), (number, source) in list(sources.items())[::5]:
         sources[step, f"{name}, comments left"] = number, with_comments(step, source)
     results = check(sources)
     for (step, name), result in results.items():
