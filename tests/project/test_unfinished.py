@@ -228,11 +228,8 @@ def test_mistakes_are_named_at_once(check):
             for number, line in re.findall(r"(?m)^ +(\d+) │ (.*)", failure.message):
                 assert lines[int(number) - 1].strip().startswith(line), mutant.name
     print(f"\nmistakes in unfinished steps: {len(results)}, otherwise: {other}")
-    assert other == UNKNOWN_YET
-
-
-# Why these cannot be known as long as other TODOs are open.
-UNKNOWN_YET: dict[tuple[str, str], str] = {}
+    assert len(results) >= 100
+    assert other == {}
 
 
 def test_other_names(tmp_path, check):
