@@ -13,7 +13,7 @@ from book.generated import SOURCE, write_or_check
 from course.check.report import as_text
 from course.check.result import StepResult
 from course.check.runner import run_checks
-from course.skeleton import make_skeleton
+from course.skeleton import make_skeleton, read_tasks, take_out
 from course.steps import Step, get_step
 
 
@@ -34,14 +34,20 @@ def finished(step: Step) -> str:
     return step.solution.read_text("utf-8").replace("from solution_", "from step_")
 
 
+def begun(step: Step, count: int) -> str:
+    """The reader's file with so many TODOs done."""
+    return take_out(finished(step), read_tasks(step).todos[count:], step)
+
+
 def all_reports() -> dict[str, str]:
-    """A step not begun, one with a mistake, and one that is right."""
+    """A step not begun, one begun, one with a mistake, and one that is right."""
     norm, attention = get_step(3), get_step(7)
     right = finished(attention)
     scale = "/ math.sqrt(self.head_dim)"
     assert right.count(scale) == 1
     return {
         "not_done.txt": report(3, make_skeleton(norm)),
+        "begun.txt": report(7, begun(attention, 7)),
         "mistake.txt": report(7, right.replace(scale, "/ self.head_dim")),
         "right.txt": report(7, right),
     }

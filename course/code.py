@@ -11,7 +11,7 @@ from types import ModuleType
 
 from course.check.loading import StepCannotLoad, read_source
 from course.errors import CourseError
-from course.skeleton import open_todos
+from course.open_todos import open_todos
 from course.steps import ROOT, STEPS, Step, from_root, get_step
 
 WHOLE_MODEL = 12

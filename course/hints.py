@@ -13,7 +13,8 @@ from rich.text import Text
 from course.check.loading import StepCannotLoad, read_source
 from course.check.report import check_command
 from course.errors import CourseError
-from course.skeleton import Todo, open_todos, read_tasks
+from course.open_todos import open_todos
+from course.skeleton import Todo, read_tasks
 from course.steps import Step, from_root
 
 LEVELS = (1, 2, 3)

@@ -8,12 +8,13 @@ the lines taken out are also the last level of the hints.
 from __future__ import annotations
 
 import ast
+import functools
 import textwrap
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from course.source import lines_of
 from course.steps import STEPS, Step
 
 LINE_LENGTH = 88
@@ -46,6 +47,7 @@ class Tasks:
     todos: tuple[Todo, ...]
 
 
+@functools.cache
 def read_tasks(step: Step) -> Tasks:
     """Read the tasks of a step."""
     data = tomllib.loads(step.todo_file.read_text(encoding="utf-8"))
@@ -70,52 +72,22 @@ def make_skeleton(step: Step) -> str:
         ValueError: A todo's answer is not in the solution exactly once.
     """
     tasks = read_tasks(step)
-    text = step.solution.read_text(encoding="utf-8")
-    for todo in tasks.todos:
-        text = _take_out(text, todo, step)
-    text = _space_out(text.replace("from solution_", "from step_"))
+    text = take_out(step.solution.read_text(encoding="utf-8"), tasks.todos, step)
+    text = text.replace("from solution_", "from step_")
     docstring = ast.get_docstring(ast.parse(text), clean=False)
     assert docstring is not None
     return text.replace(docstring, _module_docstring(step, tasks), 1)
 
 
-def open_todos(step: Step, source: str) -> list[tuple[int, Todo]]:
-    """Return the todos that the reader has not begun, each with its line number."""
-    lines = [line.strip() for line in lines_of(source)]
-    found = []
-    for todo in read_tasks(step).todos:
-        comment = _comment(todo)
-        for index in range(len(lines) - len(comment) + 1):
-            if lines[index : index + len(comment)] == comment:
-                rest = lines[index + len(comment) :]
-                if _is_open(todo, rest, source):
-                    found.append((index + 1, todo))
-    return sorted(found, key=lambda pair: pair[0])
+def take_out(text: str, todos: Iterable[Todo], step: Step) -> str:
+    """Put comments and stubs in the place of the answers of some todos.
 
-
-def _is_open(todo: Todo, rest: list[str], source: str) -> bool:
-    stub = todo.stub.splitlines()
-    if stub:
-        return [line for line in rest if line][: len(stub)] == stub
-    # An import: open as long as none of its names is mentioned outside comments.
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, MemoryError, RecursionError):
-        return False
-    imported = {
-        alias.asname or alias.name
-        for node in ast.walk(ast.parse(todo.answer))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
-    used = {node.id for node in nodes if isinstance(node, ast.Name)}
-    bound = {
-        alias.asname or alias.name
-        for node in nodes
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
-    return not imported & (used | bound)
+    Raises:
+        ValueError: An answer is not in the text exactly once.
+    """
+    for todo in todos:
+        text = _take_out(text, todo, step)
+    return _space_out(text)
 
 
 def _take_out(text: str, todo: Todo, step: Step) -> str:

@@ -68,7 +68,7 @@ def run(step, case, device, outputs):
 
 
 @pytest.fixture(scope="module")
-def outputs():
+def outputs(step):
     return {}
 
 

@@ -81,6 +81,7 @@ def compiled():
     return {}
 
 
+@pytest.mark.at_the_end
 @each_case
 def test_compiled(step, case, device, language_model, compiled):
     """compile_model: one graph for every batch and length, and the same logits"""

@@ -74,7 +74,7 @@ def wrapped(texts, case):
 
 
 @pytest.fixture(scope="module")
-def made():
+def made(step):
     """The reader's modules, kept for all checks."""
     return {}
 
@@ -232,6 +232,7 @@ def not_refused(step, what, where, detail):
     )
 
 
+@pytest.mark.at_the_end
 def test_compiled(step, device):
     """compiled: one graph for prompts and tokens, with the same logits"""
     weights = hugging_face(UNEQUAL).weights

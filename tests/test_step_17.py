@@ -204,6 +204,7 @@ class Layers(Module):
         return tuple(layer(x) for layer in self.layers)
 
 
+@pytest.mark.at_the_end
 def test_layers(step):
     """KernelLinear: the numbers of torch, for every dtype, bias and activation"""
     module = construct(lambda: Layers(step))
@@ -228,6 +229,7 @@ def same(output, expected):
     return np.allclose(output.to_numpy(), expected, atol=1e-5)
 
 
+@pytest.mark.at_the_end
 @pytest.mark.parametrize(
     "dtype", [DType.float32, DType.int8], ids=lambda dtype: dtype.name
 )

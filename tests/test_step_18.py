@@ -234,12 +234,14 @@ def assert_text(prompt, text):
         )
 
 
+@pytest.mark.at_the_end
 def test_completions(ask):
     """max serve: greedy completions, token for token those of Hugging Face"""
     for prompt in PROMPTS:
         assert_text(prompt, ask(prompt).choices[0].text)
 
 
+@pytest.mark.at_the_end
 def test_at_once(ask):
     """several at once: the same texts, when they are asked for together"""
     prompts = PROMPTS * 2
@@ -249,6 +251,7 @@ def test_at_once(ask):
         assert_text(prompt, answer.choices[0].text)
 
 
+@pytest.mark.at_the_end
 def test_streaming(ask):
     """streaming: the same text, piece by piece"""
     pieces = [chunk.choices[0].text for chunk in ask(PROMPTS[0], stream=True)]

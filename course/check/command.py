@@ -161,7 +161,7 @@ def print_table(results: Sequence[StepResult]) -> None:
         if failure is None:
             row = ("[green]✓[/]", "[green]right[/]")
         elif result.not_done:
-            row = ("[yellow]·[/]", f"not done yet: {len(failure.todo)} TODOs")
+            row = ("[yellow]·[/]", f"not done yet: {len(result.todo)} TODOs")
         else:
             name = failure.name.partition(": ")[0]
             row = ("[red]✗[/]", f"{name}: {failure.short or 'not right'}")

@@ -41,10 +41,6 @@ class CheckFailed(Exception):
         self.short = short
 
 
-class NotThere(CheckFailed):
-    """Nothing is wrong but that something is missing, perhaps only not done yet."""
-
-
 @dataclass(frozen=True)
 class Attempt:
     """The reader's code as a whole: what explaining a wrong output may look at.
@@ -70,16 +66,22 @@ class Attempt:
 
 @contextmanager
 def explained(attempt: Attempt) -> Iterator[None]:
-    """Explain what goes wrong in this block by the mistake behind it, if known."""
+    """Explain what goes wrong in this block by the mistake behind it, if known.
+
+    Not if the step is not finished: then what goes wrong need not be a mistake.
+    """
+    finished = getattr(attempt.step, "finished", True)
     try:
         yield
     except CheckFailed as failed:
-        if failed.mistake:
+        if failed.mistake or not finished:
             raise
         from course.check.mistakes.explain import explain
 
         raise explain(failed, attempt) from None
     except Exception as error:
+        if not finished:
+            raise
         from course.check.mistakes.explain import explain_error
 
         if better := explain_error(error, attempt):
@@ -193,8 +195,7 @@ def assert_parameters(module: Module[..., Any], weights: dict[str, Array]) -> No
     missing = [name for name in shapes if name not in actual]
     extra = [name for name in actual if name not in shapes]
     if missing:
-        failed = CheckFailed if extra else NotThere
-        raise failed(
+        raise CheckFailed(
             f"The module has no parameter {_name_and_shape(missing[0], shapes)}"
             f"{_and_more(missing)}. It has: {_list(actual)}. "
             f"{_why_missing(module, missing[0])}",
@@ -239,7 +240,9 @@ def to_array(output: object, what: str = "forward") -> Array:
         CheckFailed: It is not a MAX tensor.
     """
     if output is None:
-        raise NotThere(f"{what} returns None. Does it end in a `return`?", short="None")
+        raise CheckFailed(
+            f"{what} returns None. Does it end in a `return`?", short="None"
+        )
     if not isinstance(output, Tensor):
         kind = f"{type(output).__module__}.{type(output).__qualname__}"
         raise CheckFailed(

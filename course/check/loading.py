@@ -6,6 +6,7 @@ is then always about the step itself, and steps can be done in any order.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -29,8 +30,13 @@ def load_solution(number: int) -> ModuleType:
     return importlib.import_module(get_step(number).solution.stem)
 
 
-def load_step(step: Step, path: Path) -> ModuleType:
+def load_step(step: Step, path: Path, tree: ast.Module | None = None) -> ModuleType:
     """Import the file at `path` as a step whose siblings are the solutions.
+
+    Args:
+        step: The step.
+        path: The file.
+        tree: What to run in place of what the file says.
 
     Raises:
         StepCannotLoad: It is missing, empty, not text, not Python, or tries to end
@@ -47,7 +53,7 @@ def load_step(step: Step, path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        code = compile(source, str(path), "exec", dont_inherit=True)
+        code = compile(tree or source, str(path), "exec", dont_inherit=True)
         exec(code, module.__dict__)
     except SyntaxError as error:
         if error.filename != str(path):

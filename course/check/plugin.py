@@ -14,17 +14,18 @@ from max.dtype import DType
 from max.experimental.tensor import default_device, default_dtype
 
 from course.check.answers import ask_all
-from course.check.compare import CheckFailed, NotThere
-from course.check.loading import StepCannotLoad, load_step, read_source
+from course.check.compare import CheckFailed
+from course.check.loading import StepCannotLoad, load_step
 from course.check.module_check import Tried
 from course.check.report import print_report
 from course.check.result import Check, StepResult
 from course.check.tracebacks import in_few_words
+from course.check.unfinished import Form, Unfinished, look
 from course.runtime import find_device
-from course.skeleton import open_todos
 from course.steps import Step, from_root, get_step
 
 RESULTS = pytest.StashKey[dict[int, StepResult]]()
+UNFINISHED = pytest.StashKey[dict[int, Unfinished | None]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,11 +45,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make room for what the checks find."""
     config.addinivalue_line("markers", "gpu: needs an accelerator that MAX can use")
+    config.addinivalue_line("markers", "at_the_end: takes long; waits for every TODO")
     config.stash[RESULTS] = {}
+    config.stash[UNFINISHED] = {}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Check a step with open TODOs in two forms."""
+    step = step_of(Path(metafunc.module.__file__))
+    if step is None or "step" not in metafunc.fixturenames:
+        return
+    if unfinished := unfinished_step(metafunc.config, step):
+        metafunc.parametrize("step", unfinished.forms, indirect=True, scope="module")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what needs an accelerator where there is none."""
+    """Sort by form; leave out what needs an accelerator where there is none."""
+    paths = list(dict.fromkeys(item.path for item in items))
+    items.sort(key=lambda i: (paths.index(i.path), form_of(i) == Form.COMPLETED))
     if accelerator_count() == 0:
         skip = pytest.mark.skip(reason="MAX finds no accelerator on this machine")
         for item in items:
@@ -70,12 +84,34 @@ def checked_file(config: pytest.Config, step: Step) -> Path:
     return Path(file) if file else step.skeleton
 
 
-class CheckedStep:
-    """The reader's module; a name that it lacks is explained, not raised."""
+def unfinished_step(config: pytest.Config, step: Step) -> Unfinished | None:
+    """What there is to know of the open TODOs of a step, None if there are none."""
+    known = config.stash[UNFINISHED]
+    if step.number not in known:
+        solutions = config.getoption("--solutions")
+        known[step.number] = (
+            None if solutions else look(step, checked_file(config, step))
+        )
+    return known[step.number]
 
-    def __init__(self, module: ModuleType, path: Path) -> None:
+
+def form_of(item: pytest.Item) -> Form:
+    """The form in which a check gets the step."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("step", Form.FINISHED) if callspec else Form.FINISHED
+
+
+class CheckedStep:
+    """The reader's module; a name that it lacks is explained, not raised.
+
+    Attributes:
+        finished: Whether what goes wrong is a mistake, and not perhaps an open TODO.
+    """
+
+    def __init__(self, module: ModuleType, path: Path, *, finished: bool) -> None:
         self._module = module
         self._path = path
+        self.finished = finished
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -94,7 +130,12 @@ def step(request: pytest.FixtureRequest) -> CheckedStep:
     assert step is not None
     ask_all(request.module.__name__)
     path = checked_file(request.config, step)
-    return CheckedStep(load_step(step, path), path)
+    form = getattr(request, "param", Form.FINISHED)
+    unfinished = unfinished_step(request.config, step)
+    completed = unfinished.completed if unfinished else None
+    tree = completed.tree if completed and form == Form.COMPLETED else None
+    module = load_step(step, path, tree)
+    return CheckedStep(module, path, finished=form != Form.AS_WRITTEN)
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +145,7 @@ def device(request: pytest.FixtureRequest) -> Device:
 
 
 @pytest.fixture(scope="module")
-def tried() -> Tried:
+def tried(step: CheckedStep) -> Tried:
     """What was made of the reader's module, for all the checks of its step."""
     return Tried()
 
@@ -132,13 +173,49 @@ def check_name(item: pytest.Item) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what comes after the first failure in a step."""
+    """Skip what need not be checked, or cannot be."""
     step = step_of(item.path)
     if step is None:
         return
-    result = item.config.stash[RESULTS].get(step.number)
-    if result and result.first_failure:
+    result = result_of(item.config, step)
+    has_failed = result.first_failure is not None
+    match form_of(item):
+        case Form.FINISHED:
+            skip = has_failed
+        case Form.AS_WRITTEN:
+            skip = has_failed and takes_long(item)
+        case Form.COMPLETED:
+            unfinished = unfinished_step(item.config, step)
+            assert unfinished is not None
+            result.sure = result.sure and not takes_long(item)
+            is_open = case_of(item) in unfinished.failed and result.not_done
+            skip = takes_long(item) or not is_open
+    if skip:
         pytest.skip("not reached")
+
+
+def result_of(config: pytest.Config, step: Step) -> StepResult:
+    """What was found about a step so far."""
+    known = config.stash[RESULTS]
+    if step.number not in known:
+        file = from_root(checked_file(config, step))
+        result = known[step.number] = StepResult(step.number, step.title, file)
+        if unfinished := unfinished_step(config, step):
+            result.todo, result.done = unfinished.todo, unfinished.done
+            result.later = unfinished.later
+    return known[step.number]
+
+
+def takes_long(item: pytest.Item) -> bool:
+    """Whether a check is only worth its time when all TODOs are done."""
+    return item.get_closest_marker("at_the_end") is not None
+
+
+def case_of(item: pytest.Item) -> str:
+    """The same text for a check in both forms."""
+    assert isinstance(item, pytest.Function)
+    given = {k: v for k, v in item.callspec.params.items() if k != "step"}
+    return f"{item.originalname} {given}"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -150,24 +227,19 @@ def pytest_runtest_makereport(
     step = step_of(item.path)
     if step is None:
         return report  # type: ignore[return-value]
-    path = checked_file(item.config, step)
-    results = item.config.stash[RESULTS]
-    result = results.setdefault(
-        step.number, StepResult(step.number, step.title, from_root(path))
-    )
-    name = check_name(item)
-    if call.excinfo is None:
-        if call.when == "call":
-            result.add(Check(name, passed=True, printed=_printed(report)))
-    elif report.skipped and _does_not_apply(item, call):
-        result.add(Check(name, passed=False, left_out=str(call.excinfo.value)))
-    elif report.skipped:
-        result.add(Check(name, passed=False, message="not reached", reached=False))
-    else:
-        check = explain(name, call.excinfo.value, step, path)
+    result, name = result_of(item.config, step), check_name(item)
+    if call.excinfo and not report.skipped:
+        check = note_failure(item, step, call.excinfo.value)
         check.printed = _printed(report)
-        result.add(check)
-        report.longrepr = check.plain_message
+        report.longrepr = check.message or check.short
+    elif form_of(item) == Form.COMPLETED:
+        pass  # As it should be: it is done already, or only not done yet.
+    elif call.excinfo and _does_not_apply(item, call):
+        result.add(Check(name, passed=False, left_out=str(call.excinfo.value)))
+    elif call.excinfo:
+        result.add(Check(name, passed=False, message="not reached", reached=False))
+    elif call.when == "call":
+        result.add(Check(name, passed=True, printed=_printed(report)))
     return report  # type: ignore[return-value]
 
 
@@ -178,38 +250,46 @@ def _does_not_apply(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
     """
     step = step_of(item.path)
     assert step is not None
-    failed = item.config.stash[RESULTS][step.number].first_failure
+    failed = result_of(item.config, step).first_failure
     marked = item.get_closest_marker("skip") or item.get_closest_marker("skipif")
     return bool(marked) and call.when == "setup" and not failed
+
+
+def note_failure(item: pytest.Item, step: Step, error: BaseException) -> Check:
+    """Note that a check failed, and why."""
+    path, name = checked_file(item.config, step), check_name(item)
+    unfinished = unfinished_step(item.config, step)
+    result, form = result_of(item.config, step), form_of(item)
+    check = explain(name, error, path)
+    cannot_load = isinstance(error, StepCannotLoad)
+    if unfinished is None or form == Form.FINISHED or cannot_load:
+        result.add(check)
+    elif form == Form.AS_WRITTEN:
+        unfinished.failed.add(case_of(item))
+        check = Check(name, passed=False, short="not done yet", open=True)
+        result.add(check)
+    elif unfinished.is_unknown(error, path):
+        result.sure = False
+    else:
+        result.replace(check)
+    return check
 
 
 def _printed(report: pytest.TestReport) -> str:
     return "".join(text for _, text in report.sections)
 
 
-def explain(name: str, error: BaseException, step: Step, path: Path) -> Check:
+def explain(name: str, error: BaseException, path: Path) -> Check:
     """Say in the reader's words why a check failed."""
     if isinstance(error, StepCannotLoad):
         return Check(name, passed=False, message=str(error), short="cannot be read")
-    todos = open_todos(step, read_source(step, path))
-    check = Check(name, passed=False, message="")
     if isinstance(error, CheckFailed):
-        check.message, check.mistake = str(error), error.mistake
-        check.short = error.short
-    else:
-        check.message, check.short = in_few_words(error, path)
-    if todos:
-        check.todo = [f"line {number}: {todo.todo}" for number, todo in todos]
-        if not _is_news(check, error):
-            check.message, check.mistake, check.short = "", None, "not done yet"
-    return check
-
-
-def _is_news(check: Check, error: BaseException) -> bool:
-    """Whether more is wrong than that something is not there yet, and still None."""
-    if isinstance(error, CheckFailed):
-        return check.mistake is not None and not isinstance(error, NotThere)
-    return "None" not in str(error)
+        message, short = str(error), error.short
+        return Check(
+            name, passed=False, message=message, mistake=error.mistake, short=short
+        )
+    message, short = in_few_words(error, path)
+    return Check(name, passed=False, message=message, short=short)
 
 
 def pytest_terminal_summary(

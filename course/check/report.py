@@ -40,21 +40,23 @@ def render(result: StepResult, for_help: str = "") -> RenderableType:
     parts: list[RenderableType] = [_headline(result), _checks(result)]
     printed = next((c.printed for c in result.checks if c.printed.strip()), "")
     failure = result.first_failure
+    number = result.step
+    for_help = for_help or check_command("hint", get_step(number), ROOT / result.file)
+    help_with_it = f"{for_help} · chapter {number:02d}"
     if failure is None:
-        if printed:
-            parts.append(_printed(printed))
-        parts.append(_next(f"Right. Next: {_next_step(result)}"))
-        return Group(*parts)
-    if failure.message:
+        then = f"Right. Next: {_next_step(result)}"
+    elif result.not_done:
+        parts += _not_done(result)
+        then = f"Next: {help_with_it}"
+    else:
         parts.append(Padding(Text(failure.message), (1, 0, 0, 2)))
-    if failure.todo:
-        parts.append(_todo(failure.todo))
+        # Hints are about what is not done, so they would lead away from what is wrong.
+        then = f"Next: {help_with_it}"
+        if result.todo:
+            then = f"Next: put this right · then {result.todo[0]}"
     if printed:
         parts.append(_printed(printed))
-    number = result.step
-    step = get_step(number)
-    for_help = for_help or check_command("hint", step, ROOT / result.file)
-    parts.append(_next(f"Next: {for_help} · chapter {number:02d}"))
+    parts.append(_next(then))
     return Group(*parts)
 
 
@@ -69,38 +71,54 @@ def _headline(result: StepResult) -> RenderableType:
 
 def _checks(result: StepResult) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
-    for check in result.checks:
-        grid.add_row(" " + _mark(check), _name(check))
+    names = [check.name.partition(": ")[0] for check in result.checks]
+    for check, name in zip(result.checks, names, strict=True):
+        grid.add_row(" " + _mark(check), _name(check, alone=names.count(name) == 1))
     return grid
 
 
 def _mark(check: Check) -> str:
     if check.left_out or not check.reached:
         return "[dim]–[/]"
+    if check.open:
+        return "[yellow]·[/]"
     return "[green]✓[/]" if check.passed else "[red]✗[/]"
 
 
-def _name(check: Check) -> Text:
+def _name(check: Check, alone: bool) -> Text:
+    """What was checked; two checks of one function are told apart by what they ask."""
     name, _, detail = check.name.partition(": ")
     if not check.reached:
-        return Text(name, style="dim")
+        return Text(name if alone else f"{name}  {detail}", style="dim")
     if check.left_out:
         return Text(f"{name}  left out: {check.left_out}", style="dim")
     text = Text(name)
+    if not check.passed and not alone:
+        text.append(f"  {detail}", style="dim")
     if check.passed:
         text.append(f"  {detail}", style="dim")
     elif check.short:
-        text.append(f"  {check.short}", style="red")
+        text.append(f"  {check.short}", style="yellow" if check.open else "red")
     return text
 
 
-def _todo(todo: list[str]) -> RenderableType:
+def _not_done(result: StepResult) -> list[RenderableType]:
+    """What is done so far, what is next, and what comes after."""
+    parts: list[RenderableType] = []
+    if result.done:
+        right = "and right" if result.sure else "and right as far as can be told yet"
+        parts.append(Text(f"✓ done so far, {right}: {', '.join(result.done)}", "green"))
+    if result.later:
+        later = ", ".join(result.later)
+        parts.append(Text(f"done, but only checked when the rest is there: {later}"))
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
-    for entry in todo:
+    for place, entry in enumerate(result.todo):
         line, _, text = entry.partition(": ")
-        grid.add_row(Text(line, style="yellow"), Text(text))
-    return Padding(Group(Text("not done yet:"), grid), (1, 0, 0, 2))
+        when = {0: "next:", 1: "then:"}.get(place, "")
+        style = "" if place == 0 else "dim"
+        grid.add_row(Text(when, style), Text(line, "yellow"), Text(text, style))
+    return [Padding(part, (1, 0, 0, 2)) for part in [*parts, grid]]
 
 
 def _printed(printed: str) -> RenderableType:

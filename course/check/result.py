@@ -16,10 +16,10 @@ class Check:
         message: What is wrong, and what to do.
         mistake: The id of the mistake that explains it, if one is known.
         short: A few words for the line with the cross.
-        todo: What the reader has not begun, with line numbers.
         printed: What the reader's code printed meanwhile.
         reached: False if an earlier check failed, so that this one was not run.
         left_out: Why it does not apply here, so that it was not run; or nothing.
+        open: Whether it only fails because parts of the step are not done yet.
     """
 
     name: str
@@ -27,28 +27,36 @@ class Check:
     message: str = ""
     mistake: str | None = None
     short: str = ""
-    todo: list[str] = field(default_factory=list)
     printed: str = ""
     reached: bool = True
     left_out: str = ""
-
-    @property
-    def plain_message(self) -> str:
-        """The message with what is not done yet, as plain text."""
-        todo = "; ".join(self.todo)
-        return "\n".join(
-            filter(None, [self.message, f"not done yet: {todo}" if todo else ""])
-        )
+    open: bool = False
 
 
 @dataclass
 class StepResult:
-    """All that was found about one step."""
+    """All that was found about one step.
+
+    Attributes:
+        step: The number of the step.
+        title: Its title.
+        file: The file that was checked.
+        checks: What the checks found.
+        todo: What the reader has not begun, with line numbers.
+        done: The functions, and the like, in which something is done, if others are
+            not.
+        later: Those in which it cannot be checked yet what is done.
+        sure: Whether the rest of what is done was checked by all checks.
+    """
 
     step: int
     title: str
     file: str
     checks: list[Check] = field(default_factory=list)
+    todo: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
+    sure: bool = True
 
     @property
     def passed(self) -> bool:
@@ -62,14 +70,33 @@ class StepResult:
 
     @property
     def first_failure(self) -> Check | None:
-        """The first check that failed."""
-        return next((check for check in self.applying if not check.passed), None)
+        """The first check that found something wrong, or else something not done."""
+        failed = [check for check in self.applying if not check.passed]
+        return next((c for c in failed if c.reached and not c.open), None) or next(
+            iter(failed), None
+        )
 
     @property
     def not_done(self) -> bool:
-        """Whether the step failed because parts of it have not been begun."""
+        """Whether the step only fails because parts of it have not been begun."""
         failure = self.first_failure
-        return bool(failure and failure.todo)
+        return failure is not None and failure.open
+
+    def message_of(self, check: Check) -> str:
+        """What is said about a check, and if it failed, what is not done yet."""
+        failed = check.reached and not check.passed
+        todo = "; ".join(self.todo) if failed else ""
+        return "\n".join(
+            filter(None, [check.message, f"not done yet: {todo}" if todo else ""])
+        )
+
+    def replace(self, found: Check) -> None:
+        """Put in what is wrong; what comes after it and is not done is not reached."""
+        index = [check.name for check in self.checks].index(found.name)
+        self.checks[index] = found
+        for check in self.checks[index + 1 :]:
+            if check.open:
+                check.reached, check.message = False, "not reached"
 
     def add(self, check: Check) -> None:
         """Add what one case found; cases of one check share a line, failures first."""
@@ -89,7 +116,7 @@ class StepResult:
                 {
                     "name": check.name,
                     "passed": check.passed,
-                    "message": check.plain_message,
+                    "message": self.message_of(check),
                     "mistake": check.mistake,
                 }
                 for check in self.applying
@@ -104,4 +131,4 @@ class StepResult:
     def from_dict(cls, data: dict[str, Any]) -> StepResult:
         """The inverse of `to_dict`."""
         checks = [Check(**check) for check in data["checks"]]
-        return cls(data["step"], data["title"], data["file"], checks)
+        return cls(**{**data, "checks": checks})

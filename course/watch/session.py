@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from course.check.loading import StepCannotLoad, read_source
 from course.check.result import StepResult
-from course.skeleton import open_todos
+from course.open_todos import open_todos
 from course.steps import Step
 
 

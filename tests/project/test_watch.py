@@ -132,9 +132,9 @@ def test_from_the_first_step_to_the_third(reader):
     """Every save is checked, and a right step leads to the next one."""
     reader.watch().see(f"0 {ALL}", "Step 01 · ", "line 14 Import dataclass", "q.quit")
     reader.save(1, solution(1))
-    reader.see(f"1 {ALL}", "✓ Step 01 is right", r"Step 02 · .*not done yet:")
+    reader.see(f"1 {ALL}", "✓ Step 01 is right", r"Step 02 · .*next: line")
     reader.save(2, solution(2))
-    reader.see(f"2 {ALL}", "✓ Step 02 is right", r"Step 03 · .*not done yet:")
+    reader.see(f"2 {ALL}", "✓ Step 02 is right", r"Step 03 · .*next: line")
     reader.save(3, WRONG)
     screen = reader.see("✗ same numbers", f"2 {ALL}", r"checked in\s+\d")
     assert "is right" not in screen
@@ -183,7 +183,7 @@ def test_the_hint_goes_when_its_todo_is_done(at_step_3):
     reader.see("checked in", "press h again")
     lines[first] = "from max.experimental import functional as F"
     reader.save(3, "\n".join(lines))
-    screen = reader.see(r"not done yet:\s+line \d+ (?!Import functional)")
+    screen = reader.see(r"next: line \d+ +(?!Import functional)")
     assert "Press h again" not in screen
 
 

@@ -37,12 +37,6 @@ MISTAKES = (
         look="The line in `__init__` that creates it.",
     ),
     Mistake(
-        id="wrong-method",
-        what="One of your methods gives something else than it should.",
-        why="The others build on it.",
-        look="The method's docstring says which shape comes in and which goes out.",
-    ),
-    Mistake(
         id="bias-missing",
         what="A layer of yours has no bias, and GPT-2 has one there.",
         why="A bias that is not added shifts every output by the same vector.",

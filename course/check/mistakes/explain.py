@@ -11,12 +11,9 @@ import numpy as np
 from max.experimental.nn import Module
 from max.experimental.tensor import Tensor
 
-from course.check.answers import Expected
 from course.check.compare import (
     Attempt,
     CheckFailed,
-    NotThere,
-    assert_same,
     call,
     is_close,
     same_numbers,
@@ -26,7 +23,6 @@ from course.check.compare import (
 )
 from course.check.max_errors import in_plain_words, parse
 from course.check.mistakes.any_step import find_in_parameters
-from course.check.mistakes.begun import finished
 from course.check.mistakes.mistake import Mistake, get_mistake, table_module
 from course.check.mistakes.numbers import Array
 from course.check.mistakes.quote import quote
@@ -49,8 +45,6 @@ from course.check.tracebacks import in_few_words, reader_lines
 
 def explain(failed: CheckFailed, attempt: Attempt) -> CheckFailed:
     """Say which mistake explains the outputs, or else where they start to differ."""
-    if isinstance(failed, NotThere):
-        return _wrong_method(attempt) or failed
     answers, close = _answers(attempt), _close(attempt)
     if mistakes := find(attempt.number, answers, close):
         return named(mistakes, attempt.step, short=failed.short)
@@ -74,7 +68,8 @@ def explain_error(error: Exception, attempt: Attempt) -> CheckFailed | None:
         )
     mistakes = find(attempt.number, _answers(attempt), _close(attempt))
     if not mistakes:
-        return None
+        part = _part_behind_an_error(attempt)
+        return CheckFailed(f"{message}\n{part}", short=short) if part else None
     found = named(mistakes, attempt.step, short=short)
     return CheckFailed(
         f"{found}\nWith other inputs it ends in an error:\n{message}",
@@ -93,17 +88,13 @@ def explain_parameters(
     """Say which mistake explains the parameters."""
     mistake = find_parameters(number, found) or find_in_module(number, module)
     if mistake:
-        better = named((mistake,), step, detail=str(failed), short=failed.short)
-    elif known := find_in_parameters(found[0]):
+        return named((mistake,), step, detail=str(failed), short=failed.short)
+    if known := find_in_parameters(found[0]):
         name, detail, line = known
-        better = failed_by(
+        return failed_by(
             number, name, step, detail=detail, short=failed.short, lines=line
         )
-    else:
-        return failed
-    if isinstance(failed, NotThere) and not (mistake and mistake.seen_in):
-        return NotThere(str(better), mistake=better.mistake, short=better.short)
-    return better
+    return failed
 
 
 def named(
@@ -195,49 +186,36 @@ def _places(
     return places
 
 
-def _wrong_method(attempt: Attempt) -> CheckFailed | None:
-    """What is wrong in a method that is done already, if `forward` is not."""
+def _part_behind_an_error(attempt: Attempt) -> str:
+    """Which part gives something wrong, so that others fail; "" if a part fails."""
     parts = getattr(table_module(attempt.number), "parts", None)
     if parts is None or attempt.module is None:
-        return None
-    path = Path(attempt.step.__file__)
+        return ""
     case, expected = next(iter(attempt.cases.items()))
-    module = attempt.module(case)
-    for part in finished(parts(case, expected), attempt.number, path):
-        name = f"self.{part.name}"
-        inputs = _inputs(part, attempt)
-        try:
-            output = call(getattr(module, part.name), inputs)
-            assert_same(output, Expected(output=part.output), attempt.device, name)
-        except NotThere:
-            continue
-        except CheckFailed as failed:
-            given = ", ".join(str(list(x.shape)) for x in part.arguments)
-            return failed_by(
-                attempt.number,
-                "wrong-method",
-                attempt.step,
-                detail=f"Given {given}, what {name} returns is wrong.\n{failed}",
-                short=f"{name} is not right",
-                lines=["return"],
-                within=part.name,
-            )
-        except Exception as error:
-            if better := explain_error(error, attempt):
-                return better
-            raise
-    return None
+    try:
+        module = attempt.module(case)
+        return first_wrong_part(
+            parts(case, expected),
+            lambda part: _call_part(module, part, attempt),
+            _close(attempt),
+        )
+    except Exception:  # The lines through which the error came say where it is.
+        return ""
 
 
 def _run_part(module: Module[..., Any], part: Part, attempt: Attempt) -> Array | None:
     """What a part of the reader's module makes of the right inputs, if it can."""
     try:
-        found: Any = module
-        for name in part.name.split("."):
-            found = list(found)[int(name)] if name.isdigit() else getattr(found, name)
-        return to_array(call(found, _inputs(part, attempt)))
+        return _call_part(module, part, attempt)
     except Exception:
         return None
+
+
+def _call_part(module: Module[..., Any], part: Part, attempt: Attempt) -> Array:
+    found: Any = module
+    for name in part.name.split("."):
+        found = list(found)[int(name)] if name.isdigit() else getattr(found, name)
+    return to_array(call(found, _inputs(part, attempt)))
 
 
 def _inputs(part: Part, attempt: Attempt) -> list[Tensor]:

@@ -110,17 +110,11 @@ def _compute(
 
 def find_parameters(number: int, found: Sequence[Parameters]) -> Mistake | None:
     """The mistake that explains the parameters for every size of model."""
-    # As if those that are not there yet were right, if nothing explains them all.
-    completed = [
-        Parameters(one.sizes, one.expected, one.expected | one.actual) for one in found
-    ]
-    for parameters in (found, completed):
-        for mistake in mistakes_of(number):
-            if mistake.shapes and all(
-                mistake.shapes(one.expected, one.sizes) == one.actual
-                for one in parameters
-            ):
-                return mistake
+    for mistake in mistakes_of(number):
+        if mistake.shapes and all(
+            mistake.shapes(one.expected, one.sizes) == one.actual for one in found
+        ):
+            return mistake
     return None
 
 

@@ -400,7 +400,7 @@ CHANGES = {
     ],
     7: [
         (
-            "wrong-method",
+            "heads-merged-without-transpose",
             (MERGE, "return x.reshape([batch, seq_length, self.n_embd])"),
             (PROJECT, "return None"),
         ),

@@ -19,8 +19,9 @@ class Pool:
         compiled: The files during whose check MAX compiled an operation.
     """
 
-    def __init__(self):
+    def __init__(self, limit=LIMIT):
         self.compiled = set()
+        self._limit = limit
 
     def check(self, files):
         """Check files: pairs of a step's number and a path. Returns their results."""
@@ -45,7 +46,7 @@ class Pool:
         try:
             while True:
                 number, path = waiting.get_nowait()
-                worker = worker or Worker(LIMIT)
+                worker = worker or Worker(self._limit)
                 results[path], again = self._check(worker, get_step(number), path)
                 if not again:
                     worker.stop()

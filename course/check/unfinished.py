@@ -1,0 +1,104 @@
+"""What is known of a step with open TODOs, and how it is checked.
+
+Twice: as it is written, which shows what is right already; then what fails so is run
+again with the open TODOs done as in the solution (`course.check.completed`), which
+shows whether it fails only because of these.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from course.check.completed import Completed, complete
+from course.check.loading import StepCannotLoad, read_source
+from course.open_todos import find_open, is_import, scopes
+from course.skeleton import Todo, make_skeleton, read_tasks
+from course.steps import Step
+
+
+class Form(StrEnum):
+    """In which form a step's file is checked."""
+
+    FINISHED = "finished"
+    AS_WRITTEN = "as written"
+    COMPLETED = "completed"
+
+
+@dataclass
+class Unfinished:
+    """A step with open TODOs.
+
+    Attributes:
+        todo: The open TODOs, with their line numbers.
+        done: Where the others are: "split_heads", "attention (1 of 3)".
+        later: Those of these in which the solution's lines and the reader's do not go
+            together.
+        completed: The completed file, if the reader has begun and it can be made.
+        failed: The cases of checks that failed as the file is written.
+    """
+
+    todo: list[str]
+    done: list[str]
+    later: list[str]
+    completed: Completed | None
+    failed: set[str] = field(default_factory=set)
+
+    @property
+    def forms(self) -> list[Form]:
+        """The forms in which the file is checked."""
+        return [Form.AS_WRITTEN, *([Form.COMPLETED] if self.completed else [])]
+
+    def is_unknown(self, error: BaseException, path: Path) -> bool:
+        """Whether a line of the solution did not find a name in the reader's code."""
+        if self.completed is None or not isinstance(error, NameError):
+            return False
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return last.filename == str(path) and last.lineno in self.completed.ours
+
+
+def look(step: Step, path: Path) -> Unfinished | None:
+    """Look at a step's file; None if no TODO is open, or the file cannot be read."""
+    try:
+        source = read_source(step, path)
+    except StepCannotLoad:
+        return None
+    found = find_open(step, source)
+    if not found:
+        return None
+    is_begun = source.strip() != make_skeleton(step).strip()
+    completed = complete(step, source) if is_begun else None
+    todo = [f"line {one.line}: {one.todo.todo}" for one in found]
+    open_todos = {one.todo for one in found}
+    done: list[str] = []
+    later: list[str] = []
+    for place, todos in _places(step).items():
+        ready = sum(one not in open_todos for one in todos)
+        if not ready:
+            continue
+        text = place if ready == len(todos) else f"{place} ({ready} of {len(todos)})"
+        is_known = completed is not None and not (
+            completed.replaced & {scopes(step)[todo] for todo in todos}
+        )
+        (done if is_known else later).append(text)
+    return Unfinished(todo, done, later, completed)
+
+
+def _places(step: Step) -> dict[str, list[Todo]]:
+    """The todos of a step by where they are, as the reader would call it."""
+    inside = scopes(step)
+    classes = {name.rpartition(".")[0] for name in inside.values() if "." in name}
+    places: dict[str, list[Todo]] = {}
+    for todo in read_tasks(step).todos:
+        scope = inside[todo]
+        if is_import(todo):
+            place = "the imports"
+        elif not scope:
+            [place] = re.findall(r"^(?:class )?(\w+)", todo.stub)
+        else:
+            place = scope if len(classes) > 1 else scope.rpartition(".")[2]
+        places.setdefault(place, []).append(todo)
+    return places
