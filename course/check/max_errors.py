@@ -89,7 +89,7 @@ def in_plain_words(text: str) -> str | None:
             "Tensor.arange takes a number, such as one dimension of a shape; this is "
             "something else, perhaps a whole shape."
         )
-    return None
+    return _of_weights(text)
 
 
 def _explain(refused: Refused) -> str:
@@ -134,3 +134,36 @@ def _matmul(one: Shape, other: Shape) -> str:
         "compared from the right, the axes before the last two have to be equally "
         "long, or one of them 1."
     )
+
+
+def _of_weights(text: str) -> str | None:
+    """Say what `load_state_dict` does not like about weights."""
+    if found := re.match(
+        r"'(.+?)': Loaded tensor \(shape=\[(.*?)\], dtype=(?:DType\.)?(\w+)\) not "
+        r"assignable to parameter \(shape=\[(.*?)\], dtype=(?:DType\.)?(\w+)\)",
+        text,
+    ):
+        name, loaded, loaded_dtype, own, own_dtype = found.groups()
+        given, wanted = _shape(loaded), _shape(own)
+        message = (
+            f"{name} is {own_dtype} {wanted} in the model, and the weight that is "
+            f"loaded into it is {loaded_dtype} {given}."
+        )
+        if given != wanted and given == wanted[::-1]:
+            message += " Its two axes are exchanged: Conv1D's [in, out] for [out, in]?"
+        elif given != wanted:
+            message += " Was the model built with the sizes of the file's config.json?"
+        return message
+    if found := re.match(r"load_state_dict did not use some weights: \{(.*)", text):
+        names = sorted(re.findall(r"'([^']+)'", found[1]))
+        return (
+            f"load_state_dict is given {len(names)} weights that the model has no "
+            f"parameter for, such as {', '.join(names[:3])}. Is a name another one, or "
+            "has the model fewer layers than the file?"
+        )
+    if "only accepts contiguous" in text:
+        return (
+            "MAX takes only arrays whose memory is in order. A transposed array is a "
+            "view in another order: np.ascontiguousarray(...) copies it."
+        )
+    return None

@@ -22,6 +22,32 @@ TIED_ANYHOW = """table = [w for name, w in weights.items() if name.endswith("wte
     weights.setdefault("lm_head.weight", table[0])"""
 LOADED = """    model.load_state_dict(convert_weights(load_file(folder / "model.safetensors")))
 """
+SMALL = "GPT2Config(),"
+SAVED_OR_NONE = "return GPT2Config(**{name: saved.get(name) for name in fields})"
+ALWAYS_TIED = 'weights["lm_head.weight"] = weights["transformer.wte.weight"]'
+RETURNED = "    return weights\n"
+NORMS_EXCHANGED = 'name.translate(str.maketrans("12", "21")) if "ln_" in name else name'
+
+
+def renumbered(layers):
+    """Layers numbered by where they stand in a list."""
+    return f"""    layers = {layers}
+    numbered = {{}}
+    for name, tensor in weights.items():
+        parts = name.split(".")
+        if parts[1] == "h":
+            parts[2] = str(layers.index(parts[2]))
+        numbered[".".join(parts)] = tensor
+    return numbered
+"""
+
+
+BY_NAME = renumbered(
+    'sorted({name.split(".")[2] for name in weights if ".h." in name})'
+)
+IN_THE_FILES_ORDER = renumbered(
+    'list(dict.fromkeys(name.split(".")[2] for name in weights if ".h." in name))'
+)
 
 # Step 14
 SLICED = "return self.language_model.lm_head(hidden_states[:, -1:, :])"
@@ -144,8 +170,18 @@ CHANGES = {
         ),
         ("config-not-read", (FIELDS, f'{FIELDS}\n    fields.remove("n_inner")')),
         ("config-not-read", (PICKED, PICKED.replace("name: saved", "'n_head': saved"))),
-        (None, (PICKED, "return GPT2Config(**saved)")),
-        (None, (PICKED, "return saved")),
+        ("insists-on-a-field", (PICKED, PICKED.replace(" if name in saved", ""))),
+        (
+            "insists-on-a-field",
+            (
+                PICKED,
+                PICKED.replace("name in saved", 'name in saved or name != "n_inner"'),
+            ),
+        ),
+        ("default-lost", (PICKED, SAVED_OR_NONE)),
+        ("default-lost", (PICKED, SAVED_OR_NONE.replace("(name)", "(name, 12)"))),
+        ("too-many-fields", (PICKED, "return GPT2Config(**saved)")),
+        ("not-a-config", (PICKED, "return saved")),
         (None, (PICKED, PICKED.replace("saved[name]", 'saved[name.replace("_", "")]'))),
         ("masks-kept", (IF_MASK, "")),
         ("masks-kept", ('(".attn.bias", ".attn.masked_bias")', '(".attn.bias",)')),
@@ -155,12 +191,17 @@ CHANGES = {
         ),
         ("prefix-missing", (PREFIX, "")),
         ("prefix-missing", (PREFIX, ""), (TIED, TIED_ANYHOW)),
-        ("prefix-twice", (IF_BARE, "if True:")),
         ("prefix-twice", (IF_BARE, 'if not name.startswith("lm_head."):')),
-        ("prefix-twice", (IF_BARE, "if name:"), (TIED, TIED_ANYHOW)),
-        (None, (IF_BARE, 'if not name.startswith("transformer."):')),
+        (
+            "prefix-twice",
+            (IF_BARE, 'if not name.startswith("lm_head."):'),
+            (TIED, TIED_ANYHOW),
+        ),
+        ("head-prefixed", (IF_BARE, 'if not name.startswith("transformer."):')),
         ("head-not-tied", (TIED, "pass")),
         ("head-not-tied", (TIED, TIED.replace('"lm_head.weight"', '"lm_head"'))),
+        ("head-overwritten", (TIED, ALWAYS_TIED)),
+        ("transposed-too-much", (TIED, TIED.replace('wte.weight"]', 'wte.weight"].T'))),
         ("not-transposed", (TURNED, "pass")),
         (
             "not-transposed",
@@ -178,11 +219,24 @@ CHANGES = {
             "transposed-too-much",
             (IF_CONV1D, 'if name.endswith((*CONV1D_WEIGHTS, "wpe.weight")):'),
         ),
-        (None, (TURNED, "tensor = tensor.T")),
-        (None, (TURNED, "tensor = tensor.reshape(tensor.shape[::-1])")),
-        (None, ("weights[name] = tensor", "weights[name] = tensor.astype(np.float16)")),
+        ("not-contiguous", (TURNED, "tensor = tensor.T")),
+        ("reshaped", (TURNED, "tensor = tensor.reshape(tensor.shape[::-1])")),
+        (
+            "dtype-changed",
+            ("weights[name] = tensor", "weights[name] = tensor.astype(np.float16)"),
+        ),
+        (
+            "dtype-changed",
+            ("weights[name] = tensor", "weights[name] = tensor.astype(np.float64)"),
+        ),
+        ("weights-mixed-up", (RETURNED, BY_NAME)),
+        ("weights-mixed-up", (RETURNED, IN_THE_FILES_ORDER)),
+        (
+            "weights-mixed-up",
+            ("weights[name] = tensor", f"weights[{NORMS_EXCHANGED}] = tensor"),
+        ),
         (None, ("weights[name] = tensor", "weights.setdefault(name[:-1], tensor)")),
-        (None, ("    return weights\n", "    return list(weights.items())\n")),
+        (None, (RETURNED, "    return list(weights.items())\n")),
         ("weights-not-loaded", (LOADED, "")),
         (
             "weights-not-loaded",
@@ -202,8 +256,14 @@ CHANGES = {
             ),
         ),
         (None, ("    return model\n", "")),
-        (None, ("n_layer=24, n_head=16", "n_layer=12, n_head=16")),
-        (None, ("n_layer=48, n_head=25", "n_layer=48, n_head=20")),
+        ("released-otherwise", ("n_layer=24, n_head=16", "n_layer=12, n_head=16")),
+        ("released-otherwise", ("n_layer=48, n_head=25", "n_layer=48, n_head=20")),
+        (
+            "released-otherwise",
+            (SMALL, "GPT2Config(vocab_size=1024, n_positions=50257),"),
+        ),
+        ("released-otherwise", (SMALL, "GPT2Config(layer_norm_epsilon=1e-6),")),
+        ("not-a-config", (SMALL, "dict(n_embd=768, n_layer=12, n_head=12),")),
         (
             None,
             ('    "gpt2-large": GPT2Config(n_embd=1280, n_layer=36, n_head=20),\n', ""),
