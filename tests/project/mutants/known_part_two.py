@@ -1,6 +1,6 @@
 """The known mistakes of steps 13 to 18 made in a solution, and more wrong versions.
 
-As in `known.py`, but for what only a compiled graph shows: that takes MAX a minute.
+As in `known.py`, but without what only a compiled graph shows: it takes MAX a minute.
 """
 
 from tests.project.mutants.mutant import Mutant, changed
@@ -61,7 +61,8 @@ FILLED = "return cache[:, :, up_to_here]"
 LAST = "return self.lm_head(body.ln_f(hidden_states[:, -1, :]))"
 PLACES = "position_ids = np.maximum(columns - self.padding[:, None], 0)"
 ADVANCED = "        self.length = end\n"
-RESET = "        self.length = 0\n"
+RESET = "        self.length = 0\n        self.padding ="
+NOT_RESET = "        self.padding ="
 LATER = "later = context > columns[:, None]"
 PADDING = "padding = context < self.padding[:, None, None]"
 HIDDEN = "hidden = later | padding"
@@ -77,6 +78,18 @@ CACHES = """return [
             )
             for _ in range(self.config.n_layer)
         ]"""
+ONE_ARRAY = """empty = np.zeros(shape, dtype=np.float32)
+        return [
+            LayerCache(self._tensor(empty), self._tensor(empty))
+            for _ in range(self.config.n_layer)
+        ]"""
+STORED = "    store_slice(cache, new, (slice(None), slice(None), here))\n"
+EACH_CACHE = "for block, cache in zip(self.transformer.h, caches, strict=True):"
+ONLY_AFTER_PREFILL = "if self.length == 0:"
+EMBEDDED = "hidden_states = body.wte(input_ids) + body.wpe(positions.position_ids)"
+EMBEDDED_BUT_SINGLE = """hidden_states = body.wte(input_ids)
+        if input_ids.shape[-1] != 1:
+            hidden_states = hidden_states + body.wpe(positions.position_ids)"""
 AGAIN = """self.texts = [
             [*text, token_id]
             for text, token_id in zip(self.texts, token_ids, strict=True)
@@ -147,6 +160,26 @@ YIELD = "yield [text[-1] for text in texts]"
 ADDED = 'self._held += self._stream.step(self.tokenizer, token_id) or ""'
 KEEP = "keep = max((self._overlap(stop) for stop in self.stop), default=0)"
 FINISHED = 'held, self._held = self._held, ""'
+MARGIN = "kept[ascending[:-1][unlikely[:-1]]] = -np.inf"
+FALLING = """order = np.argsort(-logits)
+    hidden = softmax(logits)[order].cumsum() > top_p
+    hidden[1:], hidden[0] = hidden[:-1].copy(), False
+    return np.where(hidden, -np.inf, logits)"""
+NORMALIZED = "return exponentials / exponentials.sum()"
+PENALIZED_LAST = PENALIZED[: PENALIZED.index("\n") + 1]
+FOR_EACH_TOKEN = "for count in range(max_new_tokens):"
+ROW_IN_TEXTS = "for text, row in zip(texts, logits, strict=True):"
+PROMPT_IN_TEXTS = "for text, row, prompt in zip(texts, logits, prompts, strict=True):"
+NEW_ONLY = (
+    (ROW_IN_TEXTS, PROMPT_IN_TEXTS),
+    (CHOSEN, CHOSEN.replace(", text,", ", text[len(prompt) :],")),
+)
+FIND = "(at := self._held.find(stop)) >= 0"
+CUT = "self._held[: min(found)]"
+OVERLAP = """lengths = range(min(len(stop) - 1, len(self._held)), 0, -1)
+        return next((n for n in lengths if self._held.endswith(stop[:n])), 0)"""
+HELD_FROM_ITS_FIRST_CHARACTER = """at = self._held.find(stop[0])
+        return len(self._held) - at if at >= 0 else 0"""
 
 # Step 17
 ROUNDED = "np.rint(weight / scale[:, None]).astype(np.int8)"
@@ -307,11 +340,7 @@ CHANGES = {
                 f"        self.texts = [list(prompt) for prompt in prompts]\n{RESET}",
             ),
         ),
-        (
-            "prefill-not-anew",
-            (RESET, ""),
-            ("        self.model = model\n", f"        self.model = model\n{RESET}"),
-        ),
+        ("prefill-not-anew", (RESET, NOT_RESET)),
         ("not-refused", (CAPACITY, "if not 0 < capacity:")),
         ("not-refused", (CAPACITY, "if not 0 <= capacity <= config.n_positions:")),
         ("not-refused", (CAPACITY, "if not 0 < capacity <= config.n_positions + 1:")),
@@ -321,40 +350,73 @@ CHANGES = {
         ("not-refused", (FULL, "if end > self.capacity + 1:")),
         ("not-refused", (FULL, "if end > self.config.n_positions:")),
         (None, (FULL, "if end >= self.capacity:")),
+        ("not-refused", (ONLY_AFTER_PREFILL, "if False:")),
         (None, (EMPTY, "if not lengths:")),
-        (None, (ADVANCED, "        self.length += 1\n")),
-        (None, (VALUES, VALUES.replace("cache.values", "cache.keys"))),
-        (None, (VALUES, VALUES.replace("value,", "key,"))),
+        ("length-counts-calls", (ADVANCED, "        self.length += 1\n")),
+        ("values-in-the-keys-cache", (VALUES, VALUES.replace("e.values", "e.keys"))),
+        ("keys-as-values", (VALUES, VALUES.replace("value,", "key,"))),
+        ("only-new-keys", (SCORED, SCORED.replace("keys", "key"))),
+        ("nothing-stored", (STORED, "")),
         (None, (FILLED, "return new")),
         (None, ("slice(start, end), new", "slice(0, new.shape[-2]), new")),
-        (None, (SCORED, SCORED.replace(" / math.sqrt(self.head_dim)", ""))),
-        (None, (ATTEND, "weights = F.softmax(scores)")),
-        (None, (HIDDEN, "hidden = padding & (later | True)")),
-        (None, (LATER, LATER.replace(">", ">="))),
-        (None, (LATER, LATER.replace("> columns", "> 1 + columns"))),
-        (None, (PADDING, PADDING.replace("<", "<="))),
+        (
+            "cached-scores-not-scaled",
+            (SCORED, SCORED.replace(" / math.sqrt(self.head_dim)", "")),
+        ),
+        ("prompt-sees-ahead", (ATTEND, "weights = F.softmax(scores)")),
+        ("prompt-sees-ahead", (HIDDEN, "hidden = padding & (later | True)")),
+        ("prompt-sees-ahead", (LATER, "later = np.zeros((len(columns), end), bool)")),
+        ("prompt-sees-ahead", (HIDDEN, "hidden = later & padding")),
+        ("token-hidden-from-itself", (LATER, LATER.replace(">", ">="))),
+        ("next-token-seen", (LATER, LATER.replace("> columns", "> 1 + columns"))),
+        (
+            "mask-of-this-call",
+            (LATER, "later = context > (columns - columns[0])[:, None]"),
+        ),
+        ("first-token-hidden", (PADDING, PADDING.replace("<", "<="))),
+        (
+            "padding-visible-later",
+            (PADDING, f"{PADDING}\n        padding = padding & (len(columns) > 1)"),
+        ),
         (None, ("HIDDEN = np.finfo(np.float32).min", "HIDDEN = np.float32(-np.inf)")),
         (None, ("HIDDEN = np.finfo(np.float32).min", "HIDDEN = np.float32(-1)")),
-        (None, (ROWS, "list(prompt) + [0] * padding")),
+        ("padding-on-the-right", (ROWS, "list(prompt) + [0] * padding")),
         (
-            None,
+            "one-cache-for-all-layers",
             (
                 CACHES,
-                CACHES.replace("return [", "return [").replace(
+                CACHES.replace(
                     "for _ in range(self.config.n_layer)\n        ]",
                     "for _ in range(1)\n        ] * self.config.n_layer",
                 ),
             ),
         ),
         (
-            None,
+            "one-cache-for-all-layers",
+            (
+                EACH_CACHE,
+                "for block in self.transformer.h:\n            cache = caches[0]",
+            ),
+        ),
+        ("caches-overlap", (CACHES, ONE_ARRAY)),
+        (
+            "blocks-without-effect",
             (
                 "hidden_states = self.run_blocks(hidden_states, positions, caches)\n",
                 "self.run_blocks(hidden_states, positions, caches)\n",
             ),
         ),
-        (None, ("body.ln_f(hidden_states[:, -1, :])", "hidden_states[:, -1, :]")),
-        (None, (" + body.wpe(positions.position_ids)", "")),
+        (
+            "last-norm-left-out",
+            ("body.ln_f(hidden_states[:, -1, :])", "hidden_states[:, -1, :]"),
+        ),
+        ("positions-left-out", (" + body.wpe(positions.position_ids)", "")),
+        ("single-token-without-position", (EMBEDDED, EMBEDDED_BUT_SINGLE)),
+        ("positions-one-further", (PLACES, PLACES.replace("columns", "1 + columns"))),
+        (
+            "positions-outside",
+            (PLACES, "position_ids = columns - self.padding[:, None]"),
+        ),
         (
             None,
             (
@@ -381,6 +443,11 @@ CHANGES = {
             ),
         ),
         ("penalty-divides-all", (PENALTY, "penalized[seen] = logits[seen] / penalty")),
+        (
+            "penalty-multiplies-all",
+            (PENALTY, "penalized[seen] = logits[seen] * penalty"),
+        ),
+        ("penalty-subtracted", (PENALTY, "penalized[seen] = logits[seen] - penalty")),
         ("penalty-per-occurrence", (PENALTY, FOR_EACH)),
         (
             "penalty-on-everything",
@@ -398,6 +465,13 @@ CHANGES = {
             "top-k-one-off",
             (BORDER_K, "border = np.partition(logits, -top_k - 1)[-top_k - 1]"),
         ),
+        ("top-k-one-too-few", (KEPT_K, KEPT_K.replace("<", "<="))),
+        ("border-is-an-index", (BORDER_K, "border = np.argsort(logits)[-top_k]")),
+        (None, (BORDER_K, "border = np.partition(logits, +top_k)[-top_k]")),
+        (None, (BORDER_K, "border = np.partition(logits, 0)[-top_k]")),
+        (None, (BORDER_K, "border = np.partition(logits, top_k - 1)[-top_k]")),
+        ("zeros-instead", (KEPT_M, KEPT_M.replace("-np.inf", "0.0"))),
+        ("zeros-instead", (MARGIN, MARGIN.replace("-np.inf", "0.0"))),
         ("zeros-instead", (KEPT_K, KEPT_K.replace("-np.inf", "0.0"))),
         ("border-left-out", (NUCLEUS, nucleus("-logits", "cumulative < top_p"))),
         ("border-left-out", (NUCLEUS, nucleus("-logits", "cumulative <= top_p"))),
@@ -406,9 +480,47 @@ CHANGES = {
             "none-left",
             ("ascending[:-1][unlikely[:-1]]", "ascending[unlikely]"),
         ),
+        ("mask-in-rising-order", (MARGIN, "kept[:-1][unlikely[:-1]] = -np.inf")),
+        ("mask-in-falling-order", (NUCLEUS, FALLING)),
+        (
+            "not-added-up",
+            (NUCLEUS, "return np.where(softmax(logits) < 1 - top_p, -np.inf, logits)"),
+        ),
+        (
+            "added-up-unsorted",
+            (
+                NUCLEUS,
+                "total = softmax(logits).cumsum()\n"
+                "    return np.where(total <= 1 - top_p, -np.inf, logits)",
+            ),
+        ),
+        (
+            "probabilities-returned",
+            ("    kept = logits.copy()\n", "    kept = softmax(logits)\n"),
+        ),
+        (
+            "probabilities-returned",
+            (KEPT_M, KEPT_M.replace("-np.inf, logits", "0.0, probabilities")),
+        ),
+        (
+            "probabilities-returned",
+            (KEPT_M, KEPT_M.replace("-np.inf, logits", "-np.inf, probabilities")),
+        ),
+        ("min-p-of-logits", (KEPT_M, KEPT_M.replace("probabilities", "logits"))),
+        ("min-p-inverted", (KEPT_M, KEPT_M.replace("<", ">"))),
         ("min-p-absolute", (KEPT_M, KEPT_M.replace(" * probabilities.max()", ""))),
         ("min-p-absolute", (KEPT_M, KEPT_M.replace(".max()", ".sum()"))),
         ("softmax-overflows", (EXPONENTIALS, "exponentials = np.exp(logits)")),
+        ("softmax-not-divided", (NORMALIZED, "return exponentials")),
+        (
+            "logarithms-returned",
+            (NORMALIZED, f"{NORMALIZED[:6]} np.log({NORMALIZED[7:]})"),
+        ),
+        (
+            "logits-returned",
+            (f"{MIN_P}    return softmax(logits)", f"{MIN_P}    return logits"),
+        ),
+        ("penalty-last", (PENALIZED, ONLY_DIVIDED), (MIN_P, MIN_P + PENALIZED_LAST)),
         ("temperature-last", (DIVIDED, ""), (MIN_P, MIN_P + DIVIDED)),
         ("temperature-left-out", (DIVIDED, "")),
         ("multiplied-by-temperature", (DIVIDED, DIVIDED.replace("/", "*"))),
@@ -416,9 +528,13 @@ CHANGES = {
         ("top-k-left-out", (TOP_K, "")),
         ("top-p-left-out", (TOP_P, "")),
         ("min-p-left-out", (MIN_P, "")),
-        (None, (TOP_K + TOP_P, TOP_P + TOP_K)),
+        ("top-k-left-out", (TOP_K + TOP_P, TOP_P + TOP_K)),
+        ("top-k-left-out", (TOP_K, TOP_K.replace("logits = ", ""))),
         ("min-p-before-top-p", (TOP_P + MIN_P, MIN_P + TOP_P)),
         ("not-drawn", (DRAWN, "return int(exact.argmax())")),
+        ("drawn-uniformly", (DRAWN, "return int(rng.choice(np.flatnonzero(exact)))")),
+        ("rng-not-used", (DRAWN, DRAWN.replace("rng.", "np.random.default_rng(0)."))),
+        ("rng-not-used", (CHOSEN, CHOSEN.replace("rng", "np.random.default_rng(0)"))),
         ("rng-not-used", (DRAWN, DRAWN.replace("rng.", "np.random."))),
         ("rng-not-used", (DRAWN, DRAWN.replace("rng.", "np.random.default_rng()."))),
         ("rng-not-used", (CHOSEN, CHOSEN.replace("rng", "np.random.default_rng()"))),
@@ -444,18 +560,61 @@ CHANGES = {
             ),
         ),
         ("prefill-again", (READ, "logits = decoder.prefill(texts)")),
+        ("decode-given-texts", (READ, "logits = decoder.decode(texts)")),
+        ("texts-yielded", (YIELD, "yield texts")),
+        ("texts-yielded", (YIELD, "yield [text[-1:] for text in texts]")),
+        (
+            "another-number-of-tokens",
+            (FOR_EACH_TOKEN, "for count in range(max_new_tokens + 1):"),
+        ),
+        (
+            "another-number-of-tokens",
+            (FOR_EACH_TOKEN, "for count in range(1, max_new_tokens):"),
+        ),
+        ("not-the-whole-text", *NEW_ONLY),
+        (
+            "not-the-whole-text",
+            ("np.unique(token_ids)", "np.unique(np.array(token_ids, dtype=int))"),
+            *NEW_ONLY,
+        ),
+        (
+            "not-the-whole-text",
+            (ROW_IN_TEXTS, PROMPT_IN_TEXTS),
+            (CHOSEN, CHOSEN.replace(", text,", ", prompt,")),
+        ),
+        ("not-the-whole-text", (CHOSEN, CHOSEN.replace(", text,", ", [],"))),
+        ("not-the-whole-text", (CHOSEN, CHOSEN.replace(", text,", ", texts[0],"))),
+        ("not-the-whole-text", (CHOSEN, CHOSEN.replace(", text,", ", text[-1:],"))),
         ("prompts-changed", (TEXTS, "texts = prompts")),
         (
             "half-characters",
             (ADDED, "self._held += self.tokenizer.decode([token_id])"),
         ),
         ("stop-not-held", (KEEP, "keep = 0")),
+        ("stop-not-held", (OVERLAP, "return int(self._held.endswith(stop[:1]))")),
+        (
+            "stop-not-held",
+            (KEEP, "keep = self._overlap(self.stop[0]) if self.stop else 0"),
+        ),
+        ("stop-not-noticed", ("self.stopped = True", "pass")),
+        ("stop-not-noticed", (FIND, FIND.replace(">=", ">"))),
+        ("stops-without-a-stop", (FIND, "at := self._held.find(stop)")),
+        ("not-the-first-stop", (CUT, "self._held[: found[0]]")),
+        ("not-the-first-stop", (CUT, "self._held[: found[-1]]")),
+        ("not-the-first-stop", (CUT, "self._held[: max(found)]")),
+        ("stop-in-the-text", (f"self._held = {CUT}", "pass")),
+        (
+            "rest-not-returned",
+            ("            return self.finish()\n", '            return ""\n'),
+        ),
+        ("returned-twice", ("self._held = self._held[len(certain) :]", "pass")),
+        ("held-too-long", (OVERLAP, HELD_FROM_ITS_FIRST_CHARACTER)),
+        ("held-too-long", (KEEP, "keep = max(map(len, self.stop), default=1) - 1")),
         (
             "held-too-long",
             (KEEP, "keep = min(max(map(len, self.stop), default=0), len(self._held))"),
         ),
         (None, ("seen = np.unique(token_ids)", "seen = np.unique(token_ids)[1:]")),
-        (None, (BORDER_K, "border = np.partition(logits, 1 - top_k)[1 - top_k]")),
         (None, (BORDER_K, "border = np.partition(logits, top_k)[top_k]")),
         (None, ("if not 0 < top_k < logits.size:", "if not 0 < top_k:")),
         (None, ("if not 0 < top_k < logits.size:", "if top_k < logits.size:")),
@@ -463,27 +622,12 @@ CHANGES = {
         (None, ("<= np.float32(1 - top_p)", "<= np.float32(top_p)")),
         (None, (KEPT_M, KEPT_M.replace("<", "<="))),
         (None, (KEPT_M, KEPT_M.replace(".max()", ".mean()"))),
-        (None, (KEPT_M, KEPT_M.replace("probabilities", "logits"))),
         (None, (EXPONENTIALS, EXPONENTIALS.replace("max", "mean"))),
         (None, (DIVIDED, DIVIDED.replace("temperature)", "temperature) ** 2"))),
         (None, (DRAWN, "return int(rng.integers(exact.size))")),
-        (None, (CHOSEN, CHOSEN.replace(", text,", ", [],"))),
-        (None, (CHOSEN, CHOSEN.replace(", text,", ", texts[0],"))),
-        (None, (CHOSEN, CHOSEN.replace(", text,", ", text[-1:],"))),
-        (
-            None,
-            (
-                "for count in range(max_new_tokens):",
-                "for count in range(max_new_tokens + 1):",
-            ),
-        ),
-        (None, (YIELD, "yield texts")),
         (None, (FINISHED, 'held, self._held = "", ""')),
         (None, (FINISHED, "held = self._held")),
-        (None, ("self._held[: min(found)]", "self._held[: max(found)]")),
-        (None, ("self.stopped = True", "pass")),
         (None, ("len(self._held)), 0, -1)", "len(self._held)))")),
-        (None, ("self._held = self._held[len(certain) :]", "pass")),
         (None, ('"top_p": 0 < self', '"top_p": 0 <= self')),
         (None, ('"top_k": self.top_k >= 0', '"top_k": True')),
         (None, ("top_k: int = 0", "top_k: int = 5")),

@@ -105,7 +105,7 @@ CHECKED_IN_READ = f"        {known.FULL}\n{RAISED}"
 CHECKED_IN_PREFILL = """        if max(lengths) > self.capacity:
             raise ValueError(f"A prompt has {max(lengths)} tokens: too many.")
         self.length = 0
-"""
+        self.padding ="""
 CHECKED_IN_DECODE = f"""if self.length == self.capacity:
             raise ValueError("The cache is full.")
         {known.DECODED}"""
@@ -278,6 +278,17 @@ CHANGES = {
         ),
         ("two checks", (known.CAPACITY, TWO_CHECKS), (known.EMPTY, WRITTEN_OUT)),
         ("caches in a loop", (known.CACHES, CACHES_IN_A_LOOP)),
+        (
+            "positions of padding by their distance",
+            (
+                known.PLACES,
+                "position_ids = np.abs(columns - self.padding[:, None])",
+            ),
+        ),
+        (
+            "refused where it is read",
+            (known.ONLY_AFTER_PREFILL, "if not hasattr(self, 'caches'):"),
+        ),
         (
             "counted before it is read",
             (known.ADVANCED, ""),
