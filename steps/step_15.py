@@ -312,6 +312,7 @@ class Decoder:
         self.capacity = capacity
         self.device = device
         self.length = 0
+        self.caches: list[LayerCache] = []
 
     def prefill(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Start anew with a batch of prompts, read in one go.
@@ -353,7 +354,7 @@ class Decoder:
         Raises:
             ValueError: There is no text to go on with, or the cache is full.
         """
-        if self.length == 0:
+        if not self.caches:
             raise ValueError("There is no text to go on with yet: prefill comes first.")
         return self._read(np.array(token_ids, dtype=np.int64)[:, None])
 

@@ -242,12 +242,18 @@ def test_refused(step, what, device, made):
             return
         if str(error):
             # Compiled, the model would not say even that.
-            detail += f" Yours comes only from MAX: {error}"
+            detail += " Yours comes only from MAX, about a slice that is too small."
             raise not_refused(step, what, where, detail) from None
         raise CheckFailed(
             f"{what}: your ValueError says nothing. Say what does not fit, and what "
             "would.",
             short="no message",
+        ) from None
+    except AttributeError as error:
+        if where != "decode":
+            raise
+        raise not_refused(
+            step, what, where, f"{detail} Python says: {error}."
         ) from None
     raise not_refused(step, what, where, detail)
 
@@ -265,7 +271,7 @@ def not_refused(step, what, where, detail):
         step,
         detail=detail,
         short=f"{what} is accepted",
-        lines=[r"capacity", r"lengths", r"len\(", r"end"],
+        lines=[r"capacity", r"lengths", r"len\(", r"end", r"_read\("],
         within=where,
     )
 

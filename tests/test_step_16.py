@@ -10,7 +10,7 @@ from course.steps import DEMO_MODEL
 
 TEXT = [3, 1, 4, 1, 5, 9, 2, 6]
 VOCAB_SIZE = 40
-# For the filters: NumPy sorts short arrays whole where it is asked for a part only.
+# For top-k: NumPy sorts short arrays whole where it is asked for a part only.
 MANY = 1000
 PENALTIES = [1.0, 5.0]
 PENALTY = 20.0
@@ -98,7 +98,7 @@ def hugging_face(call):
     import torch
 
     name, value = call
-    logits = logits_for(len(name), MANY)
+    logits = logits_for(len(name), MANY if name == "keep_top_k" else VOCAB_SIZE)
     parameter = name.removeprefix("keep_")
     if name == "penalize_repetition":
         parameter = "repetition_penalty"

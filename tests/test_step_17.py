@@ -11,6 +11,7 @@ from max.experimental.nn import Module
 from max.graph import TensorType
 
 from course.check.alternatives import assert_array, wrong
+from course.check.compare import TOLERANCE
 from course.check.loading import load_solution
 from course.check.tools import (
     Case,
@@ -190,7 +191,8 @@ def test_quantize_weights(step, dtype):
             mistakes=lambda name=name: wrong(17).other_roundings(
                 hugging_face(dtype).weights[name]
             ),
-            tolerance=0,
+            # A scale may be rounded in its last digit; bits are what they are.
+            tolerance=TOLERANCE if dtype == DType.int8 else 0,
             right="nearest",
         )
 

@@ -129,7 +129,7 @@ MISTAKES = (
         why="The two share their 16 bits out otherwise: bfloat16 has the exponent of "
         "float32.",
         look=BITS + " astype(ml_dtypes.bfloat16).",
-        lines=(r"float16", r"bits ="),
+        lines=(r"np\.float16", r"bits ="),
         within="quantize_weights",
     ),
     Mistake(

@@ -85,7 +85,7 @@ ONE_ARRAY = """empty = np.zeros(shape, dtype=np.float32)
         ]"""
 STORED = "    store_slice(cache, new, (slice(None), slice(None), here))\n"
 EACH_CACHE = "for block, cache in zip(self.transformer.h, caches, strict=True):"
-ONLY_AFTER_PREFILL = "if self.length == 0:"
+ONLY_AFTER_PREFILL = "if not self.caches:"
 EMBEDDED = "hidden_states = body.wte(input_ids) + body.wpe(positions.position_ids)"
 EMBEDDED_BUT_SINGLE = """hidden_states = body.wte(input_ids)
         if input_ids.shape[-1] != 1:
@@ -185,6 +185,8 @@ HELD_FROM_ITS_FIRST_CHARACTER = """at = self._held.find(stop[0])
 ROUNDED = "np.rint(weight / scale[:, None]).astype(np.int8)"
 SCALE = "scale = np.abs(weight).max(axis=1) / np.float32(127)"
 ZEROS = "    scale[scale == 0] = 1\n"
+BITS = "bits = weights[name].astype(ml_dtypes.bfloat16).view(np.uint16)"
+HANDED_OVER = "quantized[name] = Buffer.from_numpy(bits).view(DType.bfloat16)"
 
 # Step 18
 DTYPE = "from max.dtype import DType\n"
@@ -646,10 +648,54 @@ CHANGES = {
             ),
         ),
         ("cut-off", (ROUNDED, "(weight / scale[:, None]).astype(np.int8)")),
+        ("rounded-down", (ROUNDED, ROUNDED.replace("rint", "floor"))),
+        ("half-added", (ROUNDED, "(weight / scale[:, None] + 0.5).astype(np.int8)")),
         ("wrapped-around", (SCALE, SCALE.replace("127", "128"))),
+        (
+            "not-127",
+            (SCALE, SCALE.replace("127", "128")),
+            (
+                ROUNDED,
+                "np.rint(weight / scale[:, None]).clip(-128, 127).astype(np.int8)",
+            ),
+        ),
+        ("not-127", (SCALE, SCALE.replace("127", "126"))),
+        ("not-127", (SCALE, SCALE.replace("127", "255"))),
+        ("not-127", (SCALE, SCALE.replace(" / np.float32(127)", ""))),
+        ("scale-without-abs", (SCALE, SCALE.replace("np.abs(weight)", "weight"))),
+        (
+            "scale-without-abs",
+            (SCALE, "scale = np.abs(weight.max(axis=1)) / np.float32(127)"),
+        ),
+        (
+            "scale-of-columns",
+            (SCALE, SCALE.replace("axis=1", "axis=0")),
+            (ROUNDED, ROUNDED.replace("[:, None]", "")),
+        ),
+        ("weight-changed", (SCALE, f"weight /= weight.max()\n    {SCALE}")),
+        ("half-precision", (BITS, BITS.replace("ml_dtypes.bfloat16", "np.float16"))),
+        (
+            "bits-cut-off",
+            (BITS, "bits = (weights[name].view(np.uint32) >> 16).astype(np.uint16)"),
+        ),
+        (
+            "not-handed-over",
+            (HANDED_OVER, "quantized[name] = weights[name].astype(ml_dtypes.bfloat16)"),
+        ),
         (None, (SCALE, SCALE.replace("axis=1", "axis=0"))),
+        (None, (SCALE, SCALE.replace(".max(", ".mean("))),
+        (None, (ROUNDED, ROUNDED.replace("weight /", "weight *"))),
         (None, (ROUNDED, ROUNDED.replace(".astype(np.int8)", ""))),
-        (None, (SCALE, SCALE.replace("np.abs(weight)", "weight"))),
+        (None, (HANDED_OVER, "quantized[name] = Buffer.from_numpy(bits)")),
+        (
+            None,
+            ('removesuffix("weight") + "scale"', 'removesuffix("weight") + "scales"'),
+        ),
+        (
+            None,
+            ('    "lm_head.weight",\n)', '    "lm_head.weight",\n    "wte.weight",\n)'),
+        ),
+        (None, ("    return quantized\n", "")),
     ],
     18: [
         ("not-converted", ("convert_weights(tensors).items()", "tensors.items()")),

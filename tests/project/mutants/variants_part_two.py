@@ -285,10 +285,7 @@ CHANGES = {
                 "position_ids = np.abs(columns - self.padding[:, None])",
             ),
         ),
-        (
-            "refused where it is read",
-            (known.ONLY_AFTER_PREFILL, "if not hasattr(self, 'caches'):"),
-        ),
+        ("refused by its length", (known.ONLY_AFTER_PREFILL, "if self.length < 1:")),
         (
             "counted before it is read",
             (known.ADVANCED, ""),
