@@ -517,6 +517,9 @@ def test_stream(step, tokenizer, text, stop):
         assert_pieces(step, stream, whole, found, given, piece)
         given += piece
         if found:
+            if rest := stream.finish():
+                detail = f"After the end, finish returns {rest!r}."
+                raise known(16, "returned-twice", step, detail=detail, within="finish")
             return
     written = given + stream.finish()
     if written != text:
