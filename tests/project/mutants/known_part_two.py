@@ -51,6 +51,9 @@ IN_THE_FILES_ORDER = renumbered(
 
 # Step 14
 SLICED = "return self.language_model.lm_head(hidden_states[:, -1:, :])"
+AS_SHARES = SLICED.replace("return ", "return F.softmax(") + ")"
+TIED_TO_WTE = """table = self.language_model.transformer.wte.weight
+        return hidden_states[:, -1:, :] @ table.transpose(0, 1)"""
 COMPILED = "return model.compile(input_type)"
 
 # Step 15
@@ -312,7 +315,20 @@ CHANGES = {
             (SLICED, "return self.language_model.lm_head(hidden_states)[:, -1:, :]"),
         ),
         ("not-compiled", (COMPILED, "return model")),
-        (None, (SLICED, SLICED.replace("-1:", ":1"))),
+        ("first-position-taken", (SLICED, SLICED.replace("-1:", ":1"))),
+        ("batch-sliced", (SLICED, SLICED.replace("[:, -1:, :]", "[-1:]"))),
+        (
+            "softmax-at-the-end",
+            (
+                SLICED,
+                f"from max.experimental import functional as F\n        {AS_SHARES}",
+            ),
+        ),
+        (
+            "head-before-slice",
+            (SLICED, "return self.language_model(input_ids)[:, -1:, :]"),
+        ),
+        (None, (SLICED, TIED_TO_WTE)),
         (None, (COMPILED, "model.compile(input_type)")),
     ],
     15: [
@@ -715,6 +731,14 @@ CHANGES = {
         ("wrong-task", ("TEXT_GENERATION", "EMBEDDINGS_GENERATION")),
         ("adapter-not-registered", (ADAPTER, "")),
         ("adapter-not-registered", (ADAPTER, ADAPTER.replace(".safetensors", ".gguf"))),
+        (
+            "adapter-not-registered",
+            (
+                ADAPTER,
+                ADAPTER.replace("convert_checkpoint", "lambda tensors, **_: tensors"),
+            ),
+        ),
+        ("adapter-not-registered", (ADAPTER, "weight_adapters=convert_checkpoint,")),
         ("wrong-part", ("config=ServedGPT2Config", "config=GPT2PipelineModel")),
         ("wrong-part", ("    batching=RaggedBatches,\n", "")),
         ("wrong-part", ("memory_planner=PagedMemoryPlanner", "memory_planner=None")),
