@@ -370,9 +370,8 @@ def folder(case, tmp_path):
     return tmp_path
 
 
-@each_model
-def test_same_logits(step, case, folder, device):
-    """load_pretrained: the logits of Hugging Face's model from the same directory"""
+def load(step, folder, device):
+    """The model that the reader loads."""
     try:
         model = step.load_pretrained(folder, device=device)
     except ValueError as error:
@@ -381,11 +380,30 @@ def test_same_logits(step, case, folder, device):
         raise known(13, "not-contiguous", step) from None
     if model is None:
         raise CheckFailed("load_pretrained returns None.", short="None")
+    return model
+
+
+@pytest.mark.parametrize("case", MODELS[:2], ids=str)
+def test_same_logits(step, case, folder, device):
+    """load_pretrained: the logits of Hugging Face's model from the same directory"""
+    model = load(step, folder, device)
     expected = hugging_face(case)
     output = call(model, [tensor(expected.inputs[0], device)])
     if np.isnan(to_array(output)).any() or far(output, expected):
         raise known(13, "weights-not-loaded", step)
     assert_same(output, expected, device)
+
+
+@pytest.mark.parametrize("case", MODELS[2:], ids=str)
+def test_same_parameters(step, case, folder, device):
+    """load_pretrained, many layers: each parameter has its own weight"""
+    expected = parameters_of(case)
+    # Not its logits: to run so many layers would take a third of the time.
+    for name, parameter in load(step, folder, device).parameters:
+        weight = parameter.to_numpy()
+        if not agree(weight, expected[name], 0):
+            assert_of_this_name(step, name, weight, expected)
+            raise known(13, "weights-not-loaded", step, detail=f"{name} is another.")
 
 
 def far(output, expected):
