@@ -311,6 +311,8 @@ class Decoder:
         self.config = config
         self.capacity = capacity
         self.device = device
+        self.length = 0
+        self.caches: list[LayerCache] = []
 
     def prefill(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Start anew with a batch of prompts, read in one go.
@@ -350,8 +352,10 @@ class Decoder:
             Logits of what follows, shape [batch, vocab_size].
 
         Raises:
-            ValueError: The cache is full.
+            ValueError: There is no text to go on with, or the cache is full.
         """
+        if not self.caches:
+            raise ValueError("There is no text to go on with yet: prefill comes first.")
         return self._read(np.array(token_ids, dtype=np.int64)[:, None])
 
     def _read(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:

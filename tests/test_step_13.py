@@ -1,24 +1,33 @@
 """Step 13: pretrained weights, compared with Hugging Face's GPT2LMHeadModel."""
 
 import json
+import tempfile
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
-from course.check.alternatives import assert_array
+from course.check.compare import agree, where_they_differ
+from course.check.loading import load_solution
 from course.check.tools import (
     Case,
     CheckFailed,
     Expected,
+    assert_same,
+    call,
     known,
     randomize,
     reference,
+    tensor,
     to_array,
     weights_of,
 )
 
-MODELS = [Case("wide", batch=2, length=7), Case("narrow", batch=1, length=5)]
+MODELS = [
+    Case("wide", batch=2, length=7),
+    Case("narrow", batch=1, length=5),
+    Case("deep", batch=1, length=3),
+]
 # Radford et al., 2019, table 2 says 117M, 345M, 762M and 1542M; these are exact.
 PARAMETERS = {
     "gpt2": 124_439_808,
@@ -27,9 +36,38 @@ PARAMETERS = {
     "gpt2-xl": 1_557_611_200,
 }
 HEAD_DIM = 64
-FORMS = ["with head model", "with lm_head", "body only", "old file"]
+# What all four have in common.
+RELEASED = {"vocab_size": 50257, "n_positions": 1024, "layer_norm_epsilon": 1e-5}
+# What stands in a config.json beside the sizes.
+BESIDE = {
+    "model_type": "gpt2",
+    "architectures": ["GPT2LMHeadModel"],
+    "activation_function": "gelu_new",
+    "n_ctx": 32,
+    "task_specific_params": {"text-generation": {"do_sample": True}},
+}
+# None of them has its default.
+SIZES = Case("deep", batch=1, length=1).sizes
+CONFIGS = {
+    "all sizes": SIZES,
+    "no n_inner": {**SIZES, "n_inner": None},
+    **{f"without {name}": {k: SIZES[k] for k in SIZES if k != name} for name in SIZES},
+    "as published": {k: SIZES[k] for k in SIZES if k != "n_inner"} | BESIDE,
+}
+# Without the prefix, without the head, and with the masks that old files store.
+FORMS = ["with head model", "body only", "old file"]
 
 each_model = pytest.mark.parametrize("case", MODELS, ids=str)
+each_form = pytest.mark.parametrize("form", FORMS)
+
+
+@reference(list(CONFIGS))
+def hugging_face_config(name):
+    """The sizes that transformers reads from a config.json."""
+    from transformers import GPT2Config
+
+    config = GPT2Config.from_dict(CONFIGS[name])
+    return Expected(output=np.array(json.dumps({k: getattr(config, k) for k in SIZES})))
 
 
 @reference(MODELS)
@@ -43,40 +81,42 @@ def hugging_face(case):
     with torch.no_grad():
         ids = case.input_ids()
         logits = model(ids).logits.numpy()
-    ours = {f"ours {name}": value for name, value in weights_of(model).items()}
-    return Expected(in_file(model) | ours, (ids.numpy(),), logits)
-
-
-def in_file(model):
-    """The tensors that `save_pretrained` writes."""
-    import tempfile
-
-    from safetensors.numpy import load_file
-
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
-        return load_file(f"{folder}/model.safetensors")
+        stored = load_file(f"{folder}/model.safetensors")
+    return Expected(stored | ours(model), (ids.numpy(),), logits)
 
 
-def tensors_of(case):
-    weights = hugging_face(case).weights
+@reference(MODELS)
+def hugging_face_untied(case):
+    """The same for a file that holds another head beside wte."""
+    from transformers import GPT2LMHeadModel
+
+    model = randomize(GPT2LMHeadModel(case.hugging_face_config))
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        path = f"{folder}/model.safetensors"
+        stored = load_file(path)
+        stored["lm_head.weight"] = stored["transformer.wte.weight"][::-1].copy()
+        save_file(stored, path, metadata={"format": "pt"})
+        read = GPT2LMHeadModel.from_pretrained(folder)
+    return Expected(stored | ours(read))
+
+
+def ours(model):
+    return {f"ours {name}": value for name, value in weights_of(model).items()}
+
+
+def tensors_of(case, ask=hugging_face):
+    weights = ask(case).weights
     return {k: v for k, v in weights.items() if not k.startswith("ours ")}
 
 
-def parameters_of(case):
-    weights = hugging_face(case).weights
+def parameters_of(case, ask=hugging_face):
+    weights = ask(case).weights
     return {
         k.removeprefix("ours "): v for k, v in weights.items() if k.startswith("ours ")
     }
-
-
-@pytest.fixture
-def folder(case, tmp_path):
-    """A directory as `save_pretrained` writes it."""
-    config = {**case.sizes, "model_type": "gpt2", "activation_function": "gelu_new"}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    save_file(tensors_of(case), tmp_path / "model.safetensors")
-    return tmp_path
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -85,18 +125,33 @@ def test_sizes(step, name):
     if name not in step.GPT2_SIZES:
         raise CheckFailed(f"GPT2_SIZES has no {name!r}.", short=f"no {name}")
     config = step.GPT2_SIZES[name]
+    if not isinstance(config, load_solution(1).GPT2Config):
+        kind = type(config).__name__
+        detail = f"{name} is a {kind}: {config!r}."
+        raise known(13, "not-a-config", step, detail=detail, short=f"a {kind}")
+    wrong = released_otherwise(name, config)
+    if wrong:
+        raise known(13, "released-otherwise", step, detail=wrong, short=name)
+
+
+def released_otherwise(name, config):
+    """What is wrong about the sizes of a model that was released; "" if nothing is."""
+    for field, value in RELEASED.items():
+        if getattr(config, field) != value:
+            return f"{name} has {field}={value}; yours has {getattr(config, field)}."
+    if config.n_inner not in (None, 4 * config.n_embd):
+        return f"{name} has 4 * n_embd numbers inside its MLP, not {config.n_inner}."
     if count_parameters(config) != PARAMETERS[name]:
-        raise CheckFailed(
-            f"{name} has {PARAMETERS[name]:,} parameters; with these sizes it would "
-            f"have {count_parameters(config):,}: {config}.",
-            short=f"{name}: another number of parameters",
+        return (
+            f"{name} has {PARAMETERS[name]:,} parameters; with n_embd={config.n_embd} "
+            f"and n_layer={config.n_layer} it would have {count_parameters(config):,}."
         )
     if config.n_embd != HEAD_DIM * config.n_head:
-        raise CheckFailed(
+        return (
             f"{name}: every GPT-2 has heads of {HEAD_DIM} numbers, so n_head is "
-            f"n_embd / {HEAD_DIM}, not {config.n_head}.",
-            short=f"{name}: another n_head",
+            f"n_embd / {HEAD_DIM}, not {config.n_head}."
         )
+    return ""
 
 
 def count_parameters(config):
@@ -109,46 +164,125 @@ def count_parameters(config):
     return tables + config.n_layer * block + 2 * width
 
 
-@each_model
-def test_config(step, case, folder):
-    """read_config: the sizes in config.json"""
-    config = step.read_config(folder)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_config(step, name, tmp_path):
+    """read_config: the sizes in config.json, as transformers reads them"""
+    (tmp_path / "config.json").write_text(json.dumps(CONFIGS[name]))
+    config = read_config(step, name, tmp_path)
+    for field, size in json.loads(str(hugging_face_config(name).output)).items():
+        found = getattr(config, field)
+        if found == size:
+            continue
+        if field in CONFIGS[name]:
+            detail = f"{field} is {found}, in the file {CONFIGS[name][field]}."
+            raise known(13, "config-not-read", step, detail=detail, short=field)
+        detail = f"The file does not name {field}: {size}, and yours is {found}."
+        raise known(13, "default-lost", step, detail=detail, short=field)
+
+
+def read_config(step, name, folder):
+    """What the reader makes of a config.json."""
+    try:
+        config = step.read_config(folder)
+    except KeyError as error:
+        missing = str(error.args[0])
+        if missing not in SIZES or missing in CONFIGS[name]:
+            raise
+        detail = f"The file does not name {missing}."
+        short = f"no {missing}"
+        raise known(
+            13, "insists-on-a-field", step, detail=detail, short=short
+        ) from None
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        detail = f"Python says: {error}."
+        raise known(13, "too-many-fields", step, detail=detail) from None
     if config is None:
         raise CheckFailed("read_config returns None.", short="None")
-    for name, size in case.sizes.items():
-        if getattr(config, name, None) != size:
-            raise known(
-                13,
-                "config-not-read",
-                step,
-                detail=f"{name} is {getattr(config, name, None)}, in the file {size}.",
-            )
+    if not isinstance(config, load_solution(1).GPT2Config):
+        kind = type(config).__name__
+        detail = f"read_config returns a {kind}."
+        lines = ["return"]
+        raise known(
+            13, "not-a-config", step, detail=detail, lines=lines, within="read_config"
+        )
+    return config
 
 
 @each_model
-@pytest.mark.parametrize("form", FORMS)
-def test_names_and_shapes(step, case, form):
-    """convert_weights: the names and shapes of our parameters"""
+def test_weights(step, case):
+    """convert_weights, numbers: [out, in] in linear layers, all else as it is"""
+    tensors = tensors_of(case)
+    # Here every name is ours already: this is about the numbers only.
+    tensors["lm_head.weight"] = tensors["transformer.wte.weight"]
+    weights = convert(step, tensors)
+    expected = parameters_of(case)
+    assert_names(step, weights, expected, "that names all of our parameters")
+    for name in expected:
+        assert_weight(step, name, weights[name], expected, tensors[name])
+
+
+def assert_weight(step, name, weight, expected, stored):
+    """Check the shape and the numbers of a weight."""
+    right = expected[name]
+    lines = [r"lm_head\.weight"] if name == "lm_head.weight" else []
+    if not isinstance(weight, np.ndarray):
+        kind = type(weight).__name__
+        raise CheckFailed(f"{name} is a {kind}, not a NumPy array.", short=kind)
+    detail = (
+        f"{name} is {weight.dtype} {list(weight.shape)}; our model has {right.dtype} "
+        f"{list(right.shape)}."
+    )
+    if weight.dtype != right.dtype:
+        raise known(13, "dtype-changed", step, detail=detail, lines=lines)
+    if not agree(weight, right, 0):
+        if agree(weight, stored, 0):
+            raise known(13, "not-transposed", step, detail=detail)
+        if right.ndim == 2 and agree(weight, right.T, 0):
+            raise known(13, "transposed-too-much", step, detail=detail, lines=lines)
+        if weight.ndim == 2 and agree(weight, stored.reshape(weight.shape), 0):
+            raise known(13, "reshaped", step, detail=detail)
+        assert_of_this_name(step, name, weight, expected)
+        if weight.shape != right.shape:
+            raise CheckFailed(detail, short=f"{name}: another shape")
+        where = where_they_differ(weight, right, 0)
+        raise CheckFailed(f"convert_weights: {name}: {where}", short=name)
+
+
+def assert_of_this_name(step, name, weight, expected):
+    """Check that a weight is not that of another parameter."""
+    for other, right in expected.items():
+        if agree(weight, right, 0):
+            detail = f"Your {name} is what the file calls {other}."
+            raise known(13, "weights-mixed-up", step, detail=detail, short=name)
+
+
+@each_model
+@each_form
+def test_names(step, case, form):
+    """convert_weights, names: our parameters, whatever the file calls them"""
     weights = convert(step, tensors_in(form, case))
-    stored_masks = [
-        name for name in weights if name.endswith("bias") and ".attn.b" in name
-    ]
-    if stored_masks or any(name.endswith("masked_bias") for name in weights):
+    expected = parameters_of(case)
+    # The head has a check of its own.
+    assert_names(step, {"lm_head.weight": None} | weights, expected, form)
+    tensors = tensors_of(case)
+    for name in expected.keys() - {"lm_head.weight"}:
+        assert_weight(step, name, weights[name], expected, tensors[name])
+
+
+def assert_names(step, weights, expected, form):
+    """Check that there is a weight for every parameter, and none besides."""
+    if any(".attn." in name and ".c_" not in name for name in weights):
         raise known(13, "masks-kept", step)
     if any(name.startswith("transformer.transformer.") for name in weights):
         raise known(13, "prefix-twice", step)
     if any(name.startswith(("wte.", "wpe.", "h.", "ln_f.")) for name in weights):
         raise known(13, "prefix-missing", step)
-    expected = parameters_of(case)
-    if expected.keys() - weights.keys() == {"lm_head.weight"}:
-        raise known(13, "head-not-tied", step)
-    assert_names(weights, expected, form)
-    for name, right in expected.items():
-        assert_turned(step, name, np.shape(weights[name]), right.shape)
-
-
-def assert_names(weights, expected, form):
-    """Check that there is a weight for every parameter, and none besides."""
+    if "transformer.lm_head.weight" in weights:
+        raise known(13, "head-prefixed", step)
+    if "lm_head" in weights:
+        raise known(13, "head-not-tied", step, detail="Yours is called lm_head.")
     for name in sorted(expected.keys() ^ weights.keys()):
         what = "missing" if name in expected else "one too many"
         raise CheckFailed(
@@ -158,23 +292,33 @@ def assert_names(weights, expected, form):
         )
 
 
-def assert_turned(step, name, shape, expected):
-    """Check the shape of a weight, [out, in] if it belongs to a linear layer."""
-    if shape == expected:
-        return
-    detail = f"{name} is {list(shape)}; our model has {list(expected)}."
-    if shape == expected[::-1]:
-        is_table = name.endswith(("wte.weight", "wpe.weight", "lm_head.weight"))
-        mistake = "transposed-too-much" if is_table else "not-transposed"
-        raise known(13, mistake, step, detail=detail)
-    raise CheckFailed(detail, short=f"{name}: another shape")
+@each_model
+@each_form
+def test_head(step, case, form):
+    """convert_weights, head: the weight of wte, where the file has no other"""
+    weights = convert(step, tensors_in(form, case))
+    if "lm_head.weight" not in weights:
+        raise known(13, "head-not-tied", step)
+    expected = parameters_of(case)
+    stored = expected["transformer.wte.weight"]
+    assert_weight(step, "lm_head.weight", weights["lm_head.weight"], expected, stored)
+
+
+@each_model
+def test_other_head(step, case):
+    """convert_weights, another head: that of the file, where it has one"""
+    tensors = tensors_of(case, hugging_face_untied)
+    expected = parameters_of(case, hugging_face_untied)
+    weights = convert(step, tensors)
+    if agree(weights["lm_head.weight"], expected["transformer.wte.weight"], 0):
+        raise known(13, "head-overwritten", step)
+    for name in expected:
+        assert_weight(step, name, weights[name], expected, tensors[name])
 
 
 def tensors_in(form, case):
     """The tensors of one kind of file."""
     tensors = tensors_of(case)
-    if form == "with lm_head":
-        tensors["lm_head.weight"] = tensors["transformer.wte.weight"]
     if form in {"body only", "old file"}:
         tensors = {k.removeprefix("transformer."): v for k, v in tensors.items()}
     if form == "old file":
@@ -193,10 +337,8 @@ def convert(step, tensors):
     except KeyError as error:
         raise wrong_prefix(step, tensors, error) or error from None
     if not isinstance(weights, dict):
-        raise CheckFailed(
-            f"convert_weights returns a {type(weights).__name__}, not a dict.",
-            short=f"a {type(weights).__name__}",
-        )
+        kind = "None" if weights is None else f"a {type(weights).__name__}"
+        raise CheckFailed(f"convert_weights returns {kind}, not a dict.", short=kind)
     return weights
 
 
@@ -219,41 +361,49 @@ def wrong_prefix(step, tensors, error):
     return None
 
 
-@each_model
-def test_values(step, case):
-    """convert_weights: every weight as our layers want it"""
-    tensors = tensors_of(case)
-    weights = convert(step, tensors)
-    for name, expected in parameters_of(case).items():
-        stored = tensors.get(name, tensors["transformer.wte.weight"])
-        wrong = {"not-transposed": lambda s=stored: s}
-        if expected.ndim == 2:
-            wrong["transposed-too-much"] = lambda e=expected: e.T
-        assert_array(
-            weights[name],
-            expected,
-            number=13,
-            step=step,
-            what=f"convert_weights: {name}",
-            mistakes=wrong,
-            tolerance=0,
-            detail=f"It is {name}.",
-        )
+@pytest.fixture
+def folder(case, tmp_path):
+    """A directory as `save_pretrained` writes it."""
+    config = {**case.sizes, **BESIDE}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file(tensors_of(case), tmp_path / "model.safetensors")
+    return tmp_path
 
 
-@each_model
-def test_same_logits(step, case, folder, device):
-    """load_pretrained: the logits of Hugging Face's model from the same directory"""
-    from course.check.tools import assert_same, call, tensor
-
-    model = step.load_pretrained(folder, device=device)
+def load(step, folder, device):
+    """The model that the reader loads."""
+    try:
+        model = step.load_pretrained(folder, device=device)
+    except ValueError as error:
+        if "only accepts contiguous" not in str(error):
+            raise
+        raise known(13, "not-contiguous", step) from None
     if model is None:
         raise CheckFailed("load_pretrained returns None.", short="None")
+    return model
+
+
+@pytest.mark.parametrize("case", MODELS[:2], ids=str)
+def test_same_logits(step, case, folder, device):
+    """load_pretrained: the logits of Hugging Face's model from the same directory"""
+    model = load(step, folder, device)
     expected = hugging_face(case)
     output = call(model, [tensor(expected.inputs[0], device)])
     if np.isnan(to_array(output)).any() or far(output, expected):
         raise known(13, "weights-not-loaded", step)
     assert_same(output, expected, device)
+
+
+@pytest.mark.parametrize("case", MODELS[2:], ids=str)
+def test_same_parameters(step, case, folder, device):
+    """load_pretrained, many layers: each parameter has its own weight"""
+    expected = parameters_of(case)
+    # Not its logits: to run so many layers would take a third of the time.
+    for name, parameter in load(step, folder, device).parameters:
+        weight = parameter.to_numpy()
+        if not agree(weight, expected[name], 0):
+            assert_of_this_name(step, name, weight, expected)
+            raise known(13, "weights-not-loaded", step, detail=f"{name} is another.")
 
 
 def far(output, expected):

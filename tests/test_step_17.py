@@ -5,12 +5,13 @@ import warnings
 
 import numpy as np
 import pytest
-from max.driver import CPU
+from max.driver import CPU, Buffer
 from max.dtype import DType
 from max.experimental.nn import Module
 from max.graph import TensorType
 
-from course.check.alternatives import assert_array
+from course.check.alternatives import assert_array, wrong
+from course.check.compare import TOLERANCE
 from course.check.loading import load_solution
 from course.check.tools import (
     Case,
@@ -112,55 +113,55 @@ def hugging_face(dtype):
     return Expected(exact, (), np.array(logits))
 
 
+@reference(DTYPES)
+def kept_weights(dtype):
+    """What is left of the model's weights when those of linear layers are rounded."""
+    linear = ("c_attn.weight", "c_proj.weight", "c_fc.weight", "lm_head.weight")
+    weights = hugging_face(dtype).weights
+    return Expected(
+        {k: rounded(w, dtype) if k.endswith(linear) else w for k, w in weights.items()}
+    )
+
+
 def test_quantize_rows(step):
     """quantize_rows: 8 bits, and each row on its own scale"""
     expected = quantized("rows")
     [weight] = expected.inputs
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        result = step.quantize_rows(weight.copy())
+        given = weight.copy()
+        result = step.quantize_rows(given)
     if not isinstance(result, tuple) or len(result) != 2:
         raise CheckFailed("quantize_rows returns no pair of matrix and scales.")
     kept, scale = result
+    if not np.array_equal(given, weight):
+        raise known(17, "weight-changed", step)
     if getattr(kept, "dtype", None) != np.int8:
         raise CheckFailed(f"The matrix is {getattr(kept, 'dtype', kept)}, not int8.")
+    if np.shape(scale) == weight.shape[1:]:
+        raise known(17, "scale-of-columns", step)
+    if np.shape(scale) != weight.shape[:1]:
+        raise CheckFailed(
+            f"The scales have the shape {list(np.shape(scale))}; there is one for each "
+            f"row, so it should be {list(weight.shape[:1])}."
+        )
     # A NaN is what NumPy warns of, as int8 it cannot be seen.
     made_whole = any(
         "invalid value encountered in cast" in str(w.message) for w in said
     )
     if np.isnan(scale).any() or (made_whole and not np.all(scale)):
         raise known(17, "row-of-zeros", step)
-    if np.shape(scale) != weight.shape[:1]:
-        raise CheckFailed(f"The scales have the shape {list(np.shape(scale))}.")
     assert_array(
         kept * scale[:, None],
         expected.output,
         number=17,
         step=step,
-        what="quantize_rows",
-        mistakes={
-            "one-scale": lambda: one_scale(weight),
-            "cut-off": lambda: cut_off(weight),
-            "wrapped-around": lambda: wrapped_around(weight),
-        },
+        what="quantize_rows, your matrix times your scales",
+        mistakes=lambda: wrong(17).alternatives(weight, kept, scale),
+        right="nearest",
     )
-
-
-def one_scale(weight):
-    scale = np.abs(weight).max() / np.float32(127)
-    return np.rint(weight / scale) * scale
-
-
-def cut_off(weight):
-    scale = np.abs(weight).max(axis=1, keepdims=True) / np.float32(127)
-    scale[scale == 0] = 1
-    return np.trunc(weight / scale) * scale
-
-
-def wrapped_around(weight):
-    scale = np.abs(weight).max(axis=1, keepdims=True) / np.float32(128)
-    scale[scale == 0] = 1
-    return np.rint(weight / scale).astype(np.int8) * scale
+    if scale.dtype != np.float32:
+        raise CheckFailed(f"The scales are {scale.dtype}; they should be float32.")
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
@@ -169,6 +170,9 @@ def test_quantize_weights(step, dtype):
     config = MODEL.config
     model = construct(lambda: step.KernelGPT2(config, dtype))
     kept = step.quantize_weights(hugging_face(dtype).weights, dtype)
+    if not isinstance(kept, dict):
+        kind = "None" if kept is None else f"a {type(kept).__name__}"
+        raise CheckFailed(f"quantize_weights returns {kind}, not a dict.", short=kind)
     wanted = {name: (list(map(int, p.shape)), p.dtype) for name, p in model.parameters}
     given = {name: shape_and_type(value) for name, value in kept.items()}
     for name in sorted(wanted.keys() | given.keys()):
@@ -179,6 +183,35 @@ def test_quantize_weights(step, dtype):
                 f"{in_words(given.get(name))}.",
                 short=name,
             )
+    for name, expected in kept_weights(dtype).weights.items():
+        assert_array(
+            as_float32(step, name, kept),
+            expected,
+            number=17,
+            step=step,
+            what=f"quantize_weights({dtype.name}): {name}, as float32",
+            mistakes=lambda name=name: wrong(17).other_roundings(
+                hugging_face(dtype).weights[name]
+            ),
+            # A scale may be rounded in its last digit; bits are what they are.
+            tolerance=TOLERANCE if dtype == DType.int8 else 0,
+            right="nearest",
+        )
+
+
+def as_float32(step, name, kept):
+    """The numbers of a weight, whatever they are kept in, times its scale if any."""
+    try:
+        buffer = Buffer.from_dlpack(kept[name])
+    except (BufferError, TypeError, ValueError) as error:
+        detail = f"{name}: {error}"
+        raise known(17, "not-handed-over", step, detail=detail) from None
+    if buffer.dtype == DType.bfloat16:
+        bits = buffer.view(DType.uint16).to_numpy()
+        return (bits.astype(np.uint32) << 16).view(np.float32)
+    scale = kept.get(name.removesuffix("weight") + "scale")
+    numbers = buffer.to_numpy()
+    return numbers if scale is None else numbers * np.asarray(scale)[:, None]
 
 
 def shape_and_type(value):
@@ -252,7 +285,6 @@ def test_model(step, dtype):
         number=17,
         step=step,
         what=f"KernelGPT2({dtype.name})",
-        mistakes={},
         # A sum in another order may round a hidden state to another neighbor.
         tolerance=1e-5,
     )

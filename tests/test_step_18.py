@@ -1,5 +1,6 @@
 """Step 18: serving, compared with Hugging Face's GPT2LMHeadModel on the demo model."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -152,12 +153,11 @@ def test_values(step, dtype, converted):
                 number=18,
                 step=step,
                 what=f"convert_checkpoint: {name}",
-                mistakes={},
                 tolerance=0,
             )
 
 
-def test_registration(step):
+def test_registration(step, tmp_path):
     """gpt2_architecture: the name, the task, the classes and the adapter"""
     architecture = step.gpt2_architecture
     if not isinstance(architecture, SupportedArchitecture):
@@ -171,9 +171,20 @@ def test_registration(step):
         if not (isinstance(part, type) and issubclass(part, expected)):
             detail = f"{given(architecture, name)} It should be {expected.__name__}."
             raise known(18, "wrong-part", step, detail=detail)
-    adapter = architecture.weight_adapters.get(WeightsFormat.safetensors)
+    adapters = architecture.weight_adapters
+    adapter = isinstance(adapters, Mapping) and adapters.get(WeightsFormat.safetensors)
     if not callable(adapter):
         detail = given(architecture, "weight_adapters")
+        raise known(18, "adapter-not-registered", step, detail=detail)
+    path = tmp_path / "model.safetensors"
+    save_file(tensors_of(DTYPES[0]), path)
+    state_dict = dict(load_weights([path]).items())
+    if adapter(state_dict, huggingface_config=None, pipeline_config=None).keys() != {
+        name.removeprefix("ours ")
+        for name in hugging_face(DTYPES[0]).weights
+        if name.startswith("ours ")
+    }:
+        detail = "What stands there does not convert the weights."
         raise known(18, "adapter-not-registered", step, detail=detail)
 
 

@@ -73,6 +73,12 @@ ADVICE = (
         "A size is a number, such as config.n_embd, not the whole configuration.",
     ),
     (
+        "^$",
+        r"store_slice\(",
+        "Where a slice says its length beside it, its bounds are tensors: "
+        "positions.start, and not a plain number.",
+    ),
+    (
         "when using dims to index",
         r"range\(",
         "Tensor.arange takes a dimension of a shape as it is.",

@@ -23,6 +23,13 @@ from course.check.compare import (
 Array = NDArray[Any]
 
 
+def wrong(number: int) -> Any:
+    """A step's module of mistakes, which is imported only when something is wrong."""
+    from course.check.mistakes.mistake import table_module
+
+    return table_module(number)
+
+
 def assert_array(
     actual: object,
     expected: Array,
@@ -30,9 +37,11 @@ def assert_array(
     number: int,
     step: Any,
     what: str,
-    mistakes: Mapping[str, Callable[[], Array]],
+    mistakes: Callable[[], Mapping[str, Callable[[], Array]]] = dict,
     tolerance: float = TOLERANCE,
     detail: str = "",
+    within: str = "",
+    right: str = "Hugging Face",
 ) -> None:
     """Check that a NumPy array is the right one.
 
@@ -42,9 +51,12 @@ def assert_array(
         number: The number of the step.
         step: The reader's module.
         what: What returned it, as the reader knows it.
-        mistakes: What each known mistake would have returned, by its id.
+        mistakes: Gives what each known mistake would have returned, by its id; called
+            only if the array is wrong.
         tolerance: How far the numbers may be off, as in `is_close`.
         detail: What there is to add to a known mistake.
+        within: The function to quote a line from, if the mistake does not say it.
+        right: Whose numbers the expected ones are.
 
     Raises:
         CheckFailed: It is not; if a known mistake gives the same, it says which.
@@ -54,9 +66,9 @@ def assert_array(
         raise CheckFailed(f"{what} returns {kind}, not a NumPy array.", short=kind)
     if agree(actual, expected, tolerance):
         return
-    for name, compute in mistakes.items():
+    for name, compute in mistakes().items():
         if agree(actual, compute(), tolerance):
-            raise known(number, name, step, detail=detail)
+            raise known(number, name, step, detail=detail, within=within)
     assert_array_shape(actual, expected, what)
-    where = where_they_differ(actual, expected, tolerance)
+    where = where_they_differ(actual, expected, tolerance, right)
     raise CheckFailed(f"{what}: {where}", short="other numbers")

@@ -37,7 +37,18 @@ NARROW: dict[str, Any] = {
     "n_inner": None,
     "layer_norm_epsilon": 0.05,
 }
-SIZES = {"wide": WIDE, "narrow": NARROW}
+# For step 13 only: from the eleventh layer on, the order of the names is not that of
+# the numbers.
+DEEP: dict[str, Any] = {
+    "vocab_size": 7,
+    "n_positions": 8,
+    "n_embd": 4,
+    "n_layer": 11,
+    "n_head": 2,
+    "n_inner": 6,
+    "layer_norm_epsilon": 1e-3,
+}
+SIZES = {"wide": WIDE, "narrow": NARROW, "deep": DEEP}
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Case:
     """One model size with one input shape.
 
     Attributes:
-        size: The name of the model's size, "wide" or "narrow".
+        size: The name of the model's size, one of `SIZES`.
         batch: How many sequences.
         length: How many tokens each has.
     """

@@ -332,8 +332,17 @@ def is_close(actual: Array, expected: Array, tolerance: float) -> NDArray[np.boo
     )
 
 
-def where_they_differ(actual: Array, expected: Array, tolerance: float) -> str:
-    """Say where the difference starts, with the numbers there."""
+def where_they_differ(
+    actual: Array, expected: Array, tolerance: float, right: str = "Hugging Face"
+) -> str:
+    """Say where the difference starts, with the numbers there.
+
+    Args:
+        actual: The reader's numbers.
+        expected: The right ones.
+        tolerance: How far they may be off.
+        right: Whose the right ones are.
+    """
     if np.isnan(actual).any() and not np.isnan(expected).any():
         share = np.isnan(actual).mean()
         first = _first(np.isnan(actual))
@@ -348,8 +357,8 @@ def where_they_differ(actual: Array, expected: Array, tolerance: float) -> str:
     numbers = slice(first[-1], first[-1] + 4)
     lines = [
         f"{wrong.mean():.0%} of the numbers differ. The first is at index {first}:",
-        f"    yours         {_numbers(actual[row][numbers])}",
-        f"    Hugging Face  {_numbers(expected[row][numbers])}",
+        f"    {'yours':<12}  {_numbers(actual[row][numbers])}",
+        f"    {right:<12}  {_numbers(expected[row][numbers])}",
     ]
     return "\n".join(lines)
 

@@ -89,7 +89,7 @@ def in_plain_words(text: str) -> str | None:
             "Tensor.arange takes a number, such as one dimension of a shape; this is "
             "something else, perhaps a whole shape."
         )
-    return None
+    return _of_weights(text) or _of_graphs_and_arrays(text)
 
 
 def _explain(refused: Refused) -> str:
@@ -134,3 +134,93 @@ def _matmul(one: Shape, other: Shape) -> str:
         "compared from the right, the axes before the last two have to be equally "
         "long, or one of them 1."
     )
+
+
+def _of_weights(text: str) -> str | None:
+    """Say what `load_state_dict` does not like about weights."""
+    if found := re.match(
+        r"'(.+?)': Loaded tensor \(shape=\[(.*?)\], dtype=(?:DType\.)?(\w+)\) not "
+        r"assignable to parameter \(shape=\[(.*?)\], dtype=(?:DType\.)?(\w+)\)",
+        text,
+    ):
+        name, loaded, loaded_dtype, own, own_dtype = found.groups()
+        given, wanted = _shape(loaded), _shape(own)
+        message = (
+            f"{name} is {own_dtype} {wanted} in the model, and the weight that is "
+            f"loaded into it is {loaded_dtype} {given}."
+        )
+        if given != wanted and given == wanted[::-1]:
+            message += " Its two axes are exchanged: Conv1D's [in, out] for [out, in]?"
+        elif given != wanted:
+            message += " Was the model built with the sizes of the file's config.json?"
+        return message
+    if found := re.match(r"load_state_dict did not use some weights: \{(.*)", text):
+        names = sorted(re.findall(r"'([^']+)'", found[1]))
+        return (
+            f"load_state_dict is given {len(names)} weights that the model has no "
+            f"parameter for, such as {', '.join(names[:3])}. Is a name another one, or "
+            "has the model fewer layers than the file?"
+        )
+    if "only accepts contiguous" in text:
+        return (
+            "MAX takes only arrays whose memory is in order. A transposed array is a "
+            "view in another order: np.ascontiguousarray(...) copies it."
+        )
+    return None
+
+
+def _of_graphs_and_arrays(text: str) -> str | None:
+    """Say what a compiled graph, a slice that is written, or NumPy does not take."""
+    if found := re.match(
+        r"argument (\S+): expected DType\.(\w+) shape (\[.*?\]) on .*?, got "
+        r"DType\.(\w+) shape (\[.*?\]) on",
+        text,
+    ):
+        number, dtype, shape, given_dtype, given_shape = found.groups()
+        return (
+            f"The model was compiled for {dtype} {_named(shape)} as argument {number}, "
+            f"counted from 0, and is given {given_dtype} {_named(given_shape)}."
+        )
+    if found := re.match(
+        r"expected source to have shape (\[.*?\]), but source had shape (\[.*?\])", text
+    ):
+        place, new = map(_named, found.groups())
+        return (
+            f"What is written into a slice has to be as large as it: the slice is "
+            f"{place}, and the new numbers are {new}."
+        )
+    if "inhomogeneous shape" in text:
+        return (
+            "NumPy makes arrays of rows that are equally long, and these are not. Does "
+            "each row get as much padding as it lacks to the longest?"
+        )
+    if found := re.match(
+        r"operands could not be broadcast together with shapes \((.*?)\) \((.*?)\)",
+        text,
+    ):
+        one, other = map(_shape, found.groups())
+        return (
+            f"NumPy cannot bring the shapes {one} and {other} together: compared from "
+            "the right, each pair of axes has to be equally long, or one of them 1."
+        )
+    if found := re.match(r"kth\(=(-?\d+)\) out of bounds \((\d+)\)", text):
+        return (
+            f"np.partition is asked for index {found[1]} of an array of {found[2]} "
+            "numbers. What if more are wanted than there are?"
+        )
+    if re.match(r"Probabilities (are not non-negative|contain NaN)", text):
+        return (
+            "rng.choice takes probabilities, which softmax gives; some of these are "
+            "negative or not numbers, as logits may be."
+        )
+    if re.match(r"Probabilities do not sum to 1", text):
+        return (
+            "rng.choice takes probabilities that add up to 1; these do not. In float64 "
+            "it is stricter than in float32: divide by the sum there."
+        )
+    return None
+
+
+def _named(shape: str) -> str:
+    """A shape without MAX's Dim(...): "[batch, 1]"."""
+    return re.sub(r"Dim\('?(.*?)'?\)", r"\1", shape)

@@ -1,6 +1,7 @@
 """The cached answers of Hugging Face: used again only where they are still true."""
 
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from course.check.answers import Expected
 def compute(case):
     """Stands for a check's question to Hugging Face; counts how often it is asked."""
     compute.asked += 1
-    weights = {"a.weight": np.full((2, 3), float(len(case)), dtype=np.float32)}
+    weights = {"a.weight": np.full((2, 3), float(len(str(case))), dtype=np.float32)}
     return Expected(weights, (np.arange(3),), np.ones(2))
 
 
@@ -26,6 +27,7 @@ def _fresh(tmp_path, monkeypatch):
 
 
 def ask(cases=("x", "yy")):
+    """Ask about the second case, as another process would."""
     return answers.reference(cases)(compute)("yy")
 
 
@@ -69,6 +71,45 @@ def test_other_cases():
     assert compute.asked == 5
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
+def test_other_demo_model(file, tmp_path, monkeypatch):
+    """Answers about another demo model, or with another tokenizer, are not used."""
+    model = tmp_path / "model"
+    shutil.copytree(answers.DEMO_MODEL, model)
+    monkeypatch.setattr(answers, "DEMO_MODEL", model)
+    ask()
+    ask()
+    assert compute.asked == 2
+    data = bytearray((model / file).read_bytes())
+    data[-2] ^= 1
+    (model / file).write_bytes(data)
+    ask()
+    assert compute.asked == 4
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [
+        ("x/y", "yy"),
+        ("yy", "yy/output", "yy/weight/a.weight"),
+        ("", "yy", "/"),
+        ({"top_p": 0.5}, "yy", "a\nb"),
+        ("yy", "yy", "x"),
+    ],
+    ids=str,
+)
+def test_names_of_cases(cases):
+    """A case may be called anything; it is found again under its name."""
+    first, again = (answers.reference(cases)(compute) for _ in range(2))
+    for case in cases:
+        value = first(case).weights["a.weight"]
+        asked = compute.asked
+        assert again(case).weights.keys() == {"a.weight"}
+        np.testing.assert_array_equal(again(case).weights["a.weight"], value)
+        np.testing.assert_array_equal(again(case).output, first(case).output)
+        assert compute.asked == asked
+
+
 @pytest.mark.parametrize("where", [0, 70, -1])
 def test_tampered(where):
     """One changed byte, and the file is not believed."""
@@ -106,7 +147,7 @@ def test_no_pickle(tmp_path):
     content = cached_file().read_bytes()[64:]
     (tmp_path / "plain.npz").write_bytes(content)
     with np.load(tmp_path / "plain.npz", allow_pickle=False) as arrays:
-        assert "yy/output" in arrays.files
+        assert "1/output" in arrays.files
 
 
 def test_private():

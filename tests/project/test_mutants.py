@@ -6,30 +6,24 @@ Two kinds: every known mistake written as code (`mutants/known.py` and
 these is sampled; two warm processes share the work.
 """
 
-import os
-
 import pytest
 
 from course.check.mistakes.mistake import all_mistakes
-from tests.project.mutants.equivalent import EQUIVALENT, EQUIVALENT_PART_TWO
+from tests.project.mutants.equivalent import EQUIVALENT
 from tests.project.mutants.known import KNOWN
 from tests.project.mutants.known_part_two import COMPILED_ONLY, KNOWN_PART_TWO
 from tests.project.mutants.mechanical import mechanical
 from tests.project.mutants.mutant import difference
 from tests.project.mutants.pool import Pool
 
-# Those of Part II take two minutes more, and one of step 16 is still accepted: NumPy
-# sorts so short an array whole that the wrong index of `np.partition` does not show.
-ALL = "COURSE_ALL_MUTANTS" in os.environ
-WRITTEN = [*KNOWN, *(KNOWN_PART_TWO if ALL else ())]
-SAME = EQUIVALENT | (EQUIVALENT_PART_TWO if ALL else {})
+WRITTEN = [*KNOWN, *KNOWN_PART_TWO]
 
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory):
     """What the checks found, by mutant."""
     folder = tmp_path_factory.mktemp("mutants")
-    mutants = [*WRITTEN, *mechanical(ALL)]
+    mutants = [*WRITTEN, *mechanical()]
     paths = {mutant: folder / f"{mutant.name}.py" for mutant in mutants}
     for mutant, path in paths.items():
         path.write_text(mutant.source)
@@ -72,8 +66,8 @@ def test_whatever_changes_behavior_is_rejected(checked):
         f"\nmechanical mutants: {len(mutants)}, rejected: {rejected}"
         f" ({named} with a diagnosis), equivalent: {len(accepted)}"
     )
-    assert accepted - SAME.keys() == set(), "accepted, though not equivalent"
-    assert SAME.keys() - accepted == set(), "called equivalent, but rejected"
+    assert accepted - EQUIVALENT.keys() == set(), "accepted, though not equivalent"
+    assert EQUIVALENT.keys() - accepted == set(), "called equivalent, but rejected"
 
 
 def test_no_exception_of_the_tool(checked):
@@ -88,8 +82,7 @@ def test_enough():
     """At least 150 mutants; every mistake without an operation of its own is there."""
     assert len(WRITTEN) + len(mechanical()) >= 150
     ids = {m.id for table in all_mistakes().values() for m in table}
-    written = [*KNOWN, *KNOWN_PART_TWO]
-    made = {name for m in written if m.mistake for name in m.mistake.split("+")}
+    made = {name for m in WRITTEN if m.mistake for name in m.mistake.split("+")}
     assert made <= ids
     assert ids - made == NOT_MADE | COMPILED_ONLY
 

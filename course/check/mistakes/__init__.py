@@ -5,5 +5,5 @@ gives, in NumPy. Its options are the wrong turns one can take; a mistake is a na
 for some options. A wrong output that equals a mistake's output explains itself.
 
 Nothing here decides whether a step is right: that is up to Hugging Face's numbers.
-Nothing here is imported while steps are right.
+Nothing here is imported while steps are right; a test holds the checks to it.
 """

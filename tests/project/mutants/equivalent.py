@@ -53,9 +53,6 @@ EQUIVALENT = {
     "step 12: return F.argmax(logits, axis=-1) -> return F.argmax(logits)": THE_DEFAULT,
     "step 12: return F.argmax(logits, axis=-1) -> return F.argmax(logits, axis=+1)": SAME_AXIS,
     "step 12: return Tensor(draws, dtype=DType.int64, device=input_ids.device) -> return Tensor(draws, dtype=DType.int64)": DEFAULT_DEVICE,
-}
-
-EQUIVALENT_PART_TWO = {
     "step 13: saved = json.loads((folder / 'config.json').read_text(encoding='utf-8')) -> saved = json.loads((folder / 'config.json').read_text())": SAME_ENCODING,
     "step 16: raise ValueError(f'{name} cannot be {getattr(self, name)}.') -> raise ValueError(f'{name} cannot be {self}.')": OTHER_WORDS,
     "step 16: seen = np.unique(token_ids) -> seen = token_ids": SAME_ASSIGNED,

@@ -1,6 +1,6 @@
 """The known mistakes of steps 13 to 18 made in a solution, and more wrong versions.
 
-As in `known.py`, but for what only a compiled graph shows: that takes MAX a minute.
+As in `known.py`, but without what only a compiled graph shows: it takes MAX a minute.
 """
 
 from tests.project.mutants.mutant import Mutant, changed
@@ -22,9 +22,38 @@ TIED_ANYHOW = """table = [w for name, w in weights.items() if name.endswith("wte
     weights.setdefault("lm_head.weight", table[0])"""
 LOADED = """    model.load_state_dict(convert_weights(load_file(folder / "model.safetensors")))
 """
+SMALL = "GPT2Config(),"
+SAVED_OR_NONE = "return GPT2Config(**{name: saved.get(name) for name in fields})"
+ALWAYS_TIED = 'weights["lm_head.weight"] = weights["transformer.wte.weight"]'
+RETURNED = "    return weights\n"
+NORMS_EXCHANGED = 'name.translate(str.maketrans("12", "21")) if "ln_" in name else name'
+
+
+def renumbered(layers):
+    """Layers numbered by where they stand in a list."""
+    return f"""    layers = {layers}
+    numbered = {{}}
+    for name, tensor in weights.items():
+        parts = name.split(".")
+        if parts[1] == "h":
+            parts[2] = str(layers.index(parts[2]))
+        numbered[".".join(parts)] = tensor
+    return numbered
+"""
+
+
+BY_NAME = renumbered(
+    'sorted({name.split(".")[2] for name in weights if ".h." in name})'
+)
+IN_THE_FILES_ORDER = renumbered(
+    'list(dict.fromkeys(name.split(".")[2] for name in weights if ".h." in name))'
+)
 
 # Step 14
 SLICED = "return self.language_model.lm_head(hidden_states[:, -1:, :])"
+AS_SHARES = SLICED.replace("return ", "return F.softmax(") + ")"
+TIED_TO_WTE = """table = self.language_model.transformer.wte.weight
+        return hidden_states[:, -1:, :] @ table.transpose(0, 1)"""
 COMPILED = "return model.compile(input_type)"
 
 # Step 15
@@ -35,7 +64,8 @@ FILLED = "return cache[:, :, up_to_here]"
 LAST = "return self.lm_head(body.ln_f(hidden_states[:, -1, :]))"
 PLACES = "position_ids = np.maximum(columns - self.padding[:, None], 0)"
 ADVANCED = "        self.length = end\n"
-RESET = "        self.length = 0\n"
+RESET = "        self.length = 0\n        self.padding ="
+NOT_RESET = "        self.padding ="
 LATER = "later = context > columns[:, None]"
 PADDING = "padding = context < self.padding[:, None, None]"
 HIDDEN = "hidden = later | padding"
@@ -51,6 +81,18 @@ CACHES = """return [
             )
             for _ in range(self.config.n_layer)
         ]"""
+ONE_ARRAY = """empty = np.zeros(shape, dtype=np.float32)
+        return [
+            LayerCache(self._tensor(empty), self._tensor(empty))
+            for _ in range(self.config.n_layer)
+        ]"""
+STORED = "    store_slice(cache, new, (slice(None), slice(None), here))\n"
+EACH_CACHE = "for block, cache in zip(self.transformer.h, caches, strict=True):"
+ONLY_AFTER_PREFILL = "if not self.caches:"
+EMBEDDED = "hidden_states = body.wte(input_ids) + body.wpe(positions.position_ids)"
+EMBEDDED_BUT_SINGLE = """hidden_states = body.wte(input_ids)
+        if input_ids.shape[-1] != 1:
+            hidden_states = hidden_states + body.wpe(positions.position_ids)"""
 AGAIN = """self.texts = [
             [*text, token_id]
             for text, token_id in zip(self.texts, token_ids, strict=True)
@@ -121,11 +163,33 @@ YIELD = "yield [text[-1] for text in texts]"
 ADDED = 'self._held += self._stream.step(self.tokenizer, token_id) or ""'
 KEEP = "keep = max((self._overlap(stop) for stop in self.stop), default=0)"
 FINISHED = 'held, self._held = self._held, ""'
+MARGIN = "kept[ascending[:-1][unlikely[:-1]]] = -np.inf"
+FALLING = """order = np.argsort(-logits)
+    hidden = softmax(logits)[order].cumsum() > top_p
+    hidden[1:], hidden[0] = hidden[:-1].copy(), False
+    return np.where(hidden, -np.inf, logits)"""
+NORMALIZED = "return exponentials / exponentials.sum()"
+PENALIZED_LAST = PENALIZED[: PENALIZED.index("\n") + 1]
+FOR_EACH_TOKEN = "for count in range(max_new_tokens):"
+ROW_IN_TEXTS = "for text, row in zip(texts, logits, strict=True):"
+PROMPT_IN_TEXTS = "for text, row, prompt in zip(texts, logits, prompts, strict=True):"
+NEW_ONLY = (
+    (ROW_IN_TEXTS, PROMPT_IN_TEXTS),
+    (CHOSEN, CHOSEN.replace(", text,", ", text[len(prompt) :],")),
+)
+FIND = "(at := self._held.find(stop)) >= 0"
+CUT = "self._held[: min(found)]"
+OVERLAP = """lengths = range(min(len(stop) - 1, len(self._held)), 0, -1)
+        return next((n for n in lengths if self._held.endswith(stop[:n])), 0)"""
+HELD_FROM_ITS_FIRST_CHARACTER = """at = self._held.find(stop[0])
+        return len(self._held) - at if at >= 0 else 0"""
 
 # Step 17
 ROUNDED = "np.rint(weight / scale[:, None]).astype(np.int8)"
 SCALE = "scale = np.abs(weight).max(axis=1) / np.float32(127)"
 ZEROS = "    scale[scale == 0] = 1\n"
+BITS = "bits = weights[name].astype(ml_dtypes.bfloat16).view(np.uint16)"
+HANDED_OVER = "quantized[name] = Buffer.from_numpy(bits).view(DType.bfloat16)"
 
 # Step 18
 DTYPE = "from max.dtype import DType\n"
@@ -144,8 +208,18 @@ CHANGES = {
         ),
         ("config-not-read", (FIELDS, f'{FIELDS}\n    fields.remove("n_inner")')),
         ("config-not-read", (PICKED, PICKED.replace("name: saved", "'n_head': saved"))),
-        (None, (PICKED, "return GPT2Config(**saved)")),
-        (None, (PICKED, "return saved")),
+        ("insists-on-a-field", (PICKED, PICKED.replace(" if name in saved", ""))),
+        (
+            "insists-on-a-field",
+            (
+                PICKED,
+                PICKED.replace("name in saved", 'name in saved or name != "n_inner"'),
+            ),
+        ),
+        ("default-lost", (PICKED, SAVED_OR_NONE)),
+        ("default-lost", (PICKED, SAVED_OR_NONE.replace("(name)", "(name, 12)"))),
+        ("too-many-fields", (PICKED, "return GPT2Config(**saved)")),
+        ("not-a-config", (PICKED, "return saved")),
         (None, (PICKED, PICKED.replace("saved[name]", 'saved[name.replace("_", "")]'))),
         ("masks-kept", (IF_MASK, "")),
         ("masks-kept", ('(".attn.bias", ".attn.masked_bias")', '(".attn.bias",)')),
@@ -155,12 +229,17 @@ CHANGES = {
         ),
         ("prefix-missing", (PREFIX, "")),
         ("prefix-missing", (PREFIX, ""), (TIED, TIED_ANYHOW)),
-        ("prefix-twice", (IF_BARE, "if True:")),
         ("prefix-twice", (IF_BARE, 'if not name.startswith("lm_head."):')),
-        ("prefix-twice", (IF_BARE, "if name:"), (TIED, TIED_ANYHOW)),
-        (None, (IF_BARE, 'if not name.startswith("transformer."):')),
+        (
+            "prefix-twice",
+            (IF_BARE, 'if not name.startswith("lm_head."):'),
+            (TIED, TIED_ANYHOW),
+        ),
+        ("head-prefixed", (IF_BARE, 'if not name.startswith("transformer."):')),
         ("head-not-tied", (TIED, "pass")),
         ("head-not-tied", (TIED, TIED.replace('"lm_head.weight"', '"lm_head"'))),
+        ("head-overwritten", (TIED, ALWAYS_TIED)),
+        ("transposed-too-much", (TIED, TIED.replace('wte.weight"]', 'wte.weight"].T'))),
         ("not-transposed", (TURNED, "pass")),
         (
             "not-transposed",
@@ -178,11 +257,24 @@ CHANGES = {
             "transposed-too-much",
             (IF_CONV1D, 'if name.endswith((*CONV1D_WEIGHTS, "wpe.weight")):'),
         ),
-        (None, (TURNED, "tensor = tensor.T")),
-        (None, (TURNED, "tensor = tensor.reshape(tensor.shape[::-1])")),
-        (None, ("weights[name] = tensor", "weights[name] = tensor.astype(np.float16)")),
+        ("not-contiguous", (TURNED, "tensor = tensor.T")),
+        ("reshaped", (TURNED, "tensor = tensor.reshape(tensor.shape[::-1])")),
+        (
+            "dtype-changed",
+            ("weights[name] = tensor", "weights[name] = tensor.astype(np.float16)"),
+        ),
+        (
+            "dtype-changed",
+            ("weights[name] = tensor", "weights[name] = tensor.astype(np.float64)"),
+        ),
+        ("weights-mixed-up", (RETURNED, BY_NAME)),
+        ("weights-mixed-up", (RETURNED, IN_THE_FILES_ORDER)),
+        (
+            "weights-mixed-up",
+            ("weights[name] = tensor", f"weights[{NORMS_EXCHANGED}] = tensor"),
+        ),
         (None, ("weights[name] = tensor", "weights.setdefault(name[:-1], tensor)")),
-        (None, ("    return weights\n", "    return list(weights.items())\n")),
+        (None, (RETURNED, "    return list(weights.items())\n")),
         ("weights-not-loaded", (LOADED, "")),
         (
             "weights-not-loaded",
@@ -202,8 +294,14 @@ CHANGES = {
             ),
         ),
         (None, ("    return model\n", "")),
-        (None, ("n_layer=24, n_head=16", "n_layer=12, n_head=16")),
-        (None, ("n_layer=48, n_head=25", "n_layer=48, n_head=20")),
+        ("released-otherwise", ("n_layer=24, n_head=16", "n_layer=12, n_head=16")),
+        ("released-otherwise", ("n_layer=48, n_head=25", "n_layer=48, n_head=20")),
+        (
+            "released-otherwise",
+            (SMALL, "GPT2Config(vocab_size=1024, n_positions=50257),"),
+        ),
+        ("released-otherwise", (SMALL, "GPT2Config(layer_norm_epsilon=1e-6),")),
+        ("not-a-config", (SMALL, "dict(n_embd=768, n_layer=12, n_head=12),")),
         (
             None,
             ('    "gpt2-large": GPT2Config(n_embd=1280, n_layer=36, n_head=20),\n', ""),
@@ -217,7 +315,20 @@ CHANGES = {
             (SLICED, "return self.language_model.lm_head(hidden_states)[:, -1:, :]"),
         ),
         ("not-compiled", (COMPILED, "return model")),
-        (None, (SLICED, SLICED.replace("-1:", ":1"))),
+        ("first-position-taken", (SLICED, SLICED.replace("-1:", ":1"))),
+        ("batch-sliced", (SLICED, SLICED.replace("[:, -1:, :]", "[-1:]"))),
+        (
+            "softmax-at-the-end",
+            (
+                SLICED,
+                f"from max.experimental import functional as F\n        {AS_SHARES}",
+            ),
+        ),
+        (
+            "head-before-slice",
+            (SLICED, "return self.language_model(input_ids)[:, -1:, :]"),
+        ),
+        (None, (SLICED, TIED_TO_WTE)),
         (None, (COMPILED, "model.compile(input_type)")),
     ],
     15: [
@@ -247,11 +358,7 @@ CHANGES = {
                 f"        self.texts = [list(prompt) for prompt in prompts]\n{RESET}",
             ),
         ),
-        (
-            "prefill-not-anew",
-            (RESET, ""),
-            ("        self.model = model\n", f"        self.model = model\n{RESET}"),
-        ),
+        ("prefill-not-anew", (RESET, NOT_RESET)),
         ("not-refused", (CAPACITY, "if not 0 < capacity:")),
         ("not-refused", (CAPACITY, "if not 0 <= capacity <= config.n_positions:")),
         ("not-refused", (CAPACITY, "if not 0 < capacity <= config.n_positions + 1:")),
@@ -261,40 +368,73 @@ CHANGES = {
         ("not-refused", (FULL, "if end > self.capacity + 1:")),
         ("not-refused", (FULL, "if end > self.config.n_positions:")),
         (None, (FULL, "if end >= self.capacity:")),
+        ("not-refused", (ONLY_AFTER_PREFILL, "if False:")),
         (None, (EMPTY, "if not lengths:")),
-        (None, (ADVANCED, "        self.length += 1\n")),
-        (None, (VALUES, VALUES.replace("cache.values", "cache.keys"))),
-        (None, (VALUES, VALUES.replace("value,", "key,"))),
+        ("length-counts-calls", (ADVANCED, "        self.length += 1\n")),
+        ("values-in-the-keys-cache", (VALUES, VALUES.replace("e.values", "e.keys"))),
+        ("keys-as-values", (VALUES, VALUES.replace("value,", "key,"))),
+        ("only-new-keys", (SCORED, SCORED.replace("keys", "key"))),
+        ("nothing-stored", (STORED, "")),
         (None, (FILLED, "return new")),
         (None, ("slice(start, end), new", "slice(0, new.shape[-2]), new")),
-        (None, (SCORED, SCORED.replace(" / math.sqrt(self.head_dim)", ""))),
-        (None, (ATTEND, "weights = F.softmax(scores)")),
-        (None, (HIDDEN, "hidden = padding & (later | True)")),
-        (None, (LATER, LATER.replace(">", ">="))),
-        (None, (LATER, LATER.replace("> columns", "> 1 + columns"))),
-        (None, (PADDING, PADDING.replace("<", "<="))),
+        (
+            "cached-scores-not-scaled",
+            (SCORED, SCORED.replace(" / math.sqrt(self.head_dim)", "")),
+        ),
+        ("prompt-sees-ahead", (ATTEND, "weights = F.softmax(scores)")),
+        ("prompt-sees-ahead", (HIDDEN, "hidden = padding & (later | True)")),
+        ("prompt-sees-ahead", (LATER, "later = np.zeros((len(columns), end), bool)")),
+        ("prompt-sees-ahead", (HIDDEN, "hidden = later & padding")),
+        ("token-hidden-from-itself", (LATER, LATER.replace(">", ">="))),
+        ("next-token-seen", (LATER, LATER.replace("> columns", "> 1 + columns"))),
+        (
+            "mask-of-this-call",
+            (LATER, "later = context > (columns - columns[0])[:, None]"),
+        ),
+        ("first-token-hidden", (PADDING, PADDING.replace("<", "<="))),
+        (
+            "padding-visible-later",
+            (PADDING, f"{PADDING}\n        padding = padding & (len(columns) > 1)"),
+        ),
         (None, ("HIDDEN = np.finfo(np.float32).min", "HIDDEN = np.float32(-np.inf)")),
         (None, ("HIDDEN = np.finfo(np.float32).min", "HIDDEN = np.float32(-1)")),
-        (None, (ROWS, "list(prompt) + [0] * padding")),
+        ("padding-on-the-right", (ROWS, "list(prompt) + [0] * padding")),
         (
-            None,
+            "one-cache-for-all-layers",
             (
                 CACHES,
-                CACHES.replace("return [", "return [").replace(
+                CACHES.replace(
                     "for _ in range(self.config.n_layer)\n        ]",
                     "for _ in range(1)\n        ] * self.config.n_layer",
                 ),
             ),
         ),
         (
-            None,
+            "one-cache-for-all-layers",
+            (
+                EACH_CACHE,
+                "for block in self.transformer.h:\n            cache = caches[0]",
+            ),
+        ),
+        ("caches-overlap", (CACHES, ONE_ARRAY)),
+        (
+            "blocks-without-effect",
             (
                 "hidden_states = self.run_blocks(hidden_states, positions, caches)\n",
                 "self.run_blocks(hidden_states, positions, caches)\n",
             ),
         ),
-        (None, ("body.ln_f(hidden_states[:, -1, :])", "hidden_states[:, -1, :]")),
-        (None, (" + body.wpe(positions.position_ids)", "")),
+        (
+            "last-norm-left-out",
+            ("body.ln_f(hidden_states[:, -1, :])", "hidden_states[:, -1, :]"),
+        ),
+        ("positions-left-out", (" + body.wpe(positions.position_ids)", "")),
+        ("single-token-without-position", (EMBEDDED, EMBEDDED_BUT_SINGLE)),
+        ("positions-one-further", (PLACES, PLACES.replace("columns", "1 + columns"))),
+        (
+            "positions-outside",
+            (PLACES, "position_ids = columns - self.padding[:, None]"),
+        ),
         (
             None,
             (
@@ -321,6 +461,11 @@ CHANGES = {
             ),
         ),
         ("penalty-divides-all", (PENALTY, "penalized[seen] = logits[seen] / penalty")),
+        (
+            "penalty-multiplies-all",
+            (PENALTY, "penalized[seen] = logits[seen] * penalty"),
+        ),
+        ("penalty-subtracted", (PENALTY, "penalized[seen] = logits[seen] - penalty")),
         ("penalty-per-occurrence", (PENALTY, FOR_EACH)),
         (
             "penalty-on-everything",
@@ -338,6 +483,13 @@ CHANGES = {
             "top-k-one-off",
             (BORDER_K, "border = np.partition(logits, -top_k - 1)[-top_k - 1]"),
         ),
+        ("top-k-one-too-few", (KEPT_K, KEPT_K.replace("<", "<="))),
+        ("border-is-an-index", (BORDER_K, "border = np.argsort(logits)[-top_k]")),
+        (None, (BORDER_K, "border = np.partition(logits, +top_k)[-top_k]")),
+        (None, (BORDER_K, "border = np.partition(logits, 0)[-top_k]")),
+        (None, (BORDER_K, "border = np.partition(logits, top_k - 1)[-top_k]")),
+        ("zeros-instead", (KEPT_M, KEPT_M.replace("-np.inf", "0.0"))),
+        ("zeros-instead", (MARGIN, MARGIN.replace("-np.inf", "0.0"))),
         ("zeros-instead", (KEPT_K, KEPT_K.replace("-np.inf", "0.0"))),
         ("border-left-out", (NUCLEUS, nucleus("-logits", "cumulative < top_p"))),
         ("border-left-out", (NUCLEUS, nucleus("-logits", "cumulative <= top_p"))),
@@ -346,9 +498,47 @@ CHANGES = {
             "none-left",
             ("ascending[:-1][unlikely[:-1]]", "ascending[unlikely]"),
         ),
+        ("mask-in-rising-order", (MARGIN, "kept[:-1][unlikely[:-1]] = -np.inf")),
+        ("mask-in-falling-order", (NUCLEUS, FALLING)),
+        (
+            "not-added-up",
+            (NUCLEUS, "return np.where(softmax(logits) < 1 - top_p, -np.inf, logits)"),
+        ),
+        (
+            "added-up-unsorted",
+            (
+                NUCLEUS,
+                "total = softmax(logits).cumsum()\n"
+                "    return np.where(total <= 1 - top_p, -np.inf, logits)",
+            ),
+        ),
+        (
+            "probabilities-returned",
+            ("    kept = logits.copy()\n", "    kept = softmax(logits)\n"),
+        ),
+        (
+            "probabilities-returned",
+            (KEPT_M, KEPT_M.replace("-np.inf, logits", "0.0, probabilities")),
+        ),
+        (
+            "probabilities-returned",
+            (KEPT_M, KEPT_M.replace("-np.inf, logits", "-np.inf, probabilities")),
+        ),
+        ("min-p-of-logits", (KEPT_M, KEPT_M.replace("probabilities", "logits"))),
+        ("min-p-inverted", (KEPT_M, KEPT_M.replace("<", ">"))),
         ("min-p-absolute", (KEPT_M, KEPT_M.replace(" * probabilities.max()", ""))),
         ("min-p-absolute", (KEPT_M, KEPT_M.replace(".max()", ".sum()"))),
         ("softmax-overflows", (EXPONENTIALS, "exponentials = np.exp(logits)")),
+        ("softmax-not-divided", (NORMALIZED, "return exponentials")),
+        (
+            "logarithms-returned",
+            (NORMALIZED, f"{NORMALIZED[:6]} np.log({NORMALIZED[7:]})"),
+        ),
+        (
+            "logits-returned",
+            (f"{MIN_P}    return softmax(logits)", f"{MIN_P}    return logits"),
+        ),
+        ("penalty-last", (PENALIZED, ONLY_DIVIDED), (MIN_P, MIN_P + PENALIZED_LAST)),
         ("temperature-last", (DIVIDED, ""), (MIN_P, MIN_P + DIVIDED)),
         ("temperature-left-out", (DIVIDED, "")),
         ("multiplied-by-temperature", (DIVIDED, DIVIDED.replace("/", "*"))),
@@ -356,9 +546,13 @@ CHANGES = {
         ("top-k-left-out", (TOP_K, "")),
         ("top-p-left-out", (TOP_P, "")),
         ("min-p-left-out", (MIN_P, "")),
-        (None, (TOP_K + TOP_P, TOP_P + TOP_K)),
+        ("top-k-left-out", (TOP_K + TOP_P, TOP_P + TOP_K)),
+        ("top-k-left-out", (TOP_K, TOP_K.replace("logits = ", ""))),
         ("min-p-before-top-p", (TOP_P + MIN_P, MIN_P + TOP_P)),
         ("not-drawn", (DRAWN, "return int(exact.argmax())")),
+        ("drawn-uniformly", (DRAWN, "return int(rng.choice(np.flatnonzero(exact)))")),
+        ("not-drawn", (DRAWN, DRAWN.replace("rng.", "np.random.default_rng(0)."))),
+        ("rng-not-used", (CHOSEN, CHOSEN.replace("rng", "np.random.default_rng(0)"))),
         ("rng-not-used", (DRAWN, DRAWN.replace("rng.", "np.random."))),
         ("rng-not-used", (DRAWN, DRAWN.replace("rng.", "np.random.default_rng()."))),
         ("rng-not-used", (CHOSEN, CHOSEN.replace("rng", "np.random.default_rng()"))),
@@ -384,18 +578,61 @@ CHANGES = {
             ),
         ),
         ("prefill-again", (READ, "logits = decoder.prefill(texts)")),
+        ("decode-given-texts", (READ, "logits = decoder.decode(texts)")),
+        ("texts-yielded", (YIELD, "yield texts")),
+        ("texts-yielded", (YIELD, "yield [text[-1:] for text in texts]")),
+        (
+            "another-number-of-tokens",
+            (FOR_EACH_TOKEN, "for count in range(max_new_tokens + 1):"),
+        ),
+        (
+            "another-number-of-tokens",
+            (FOR_EACH_TOKEN, "for count in range(1, max_new_tokens):"),
+        ),
+        ("not-the-whole-text", *NEW_ONLY),
+        (
+            "not-the-whole-text",
+            ("np.unique(token_ids)", "np.unique(np.array(token_ids, dtype=int))"),
+            *NEW_ONLY,
+        ),
+        (
+            "not-the-whole-text",
+            (ROW_IN_TEXTS, PROMPT_IN_TEXTS),
+            (CHOSEN, CHOSEN.replace(", text,", ", prompt,")),
+        ),
+        ("not-the-whole-text", (CHOSEN, CHOSEN.replace(", text,", ", [],"))),
+        ("not-the-whole-text", (CHOSEN, CHOSEN.replace(", text,", ", texts[0],"))),
+        ("not-the-whole-text", (CHOSEN, CHOSEN.replace(", text,", ", text[-1:],"))),
         ("prompts-changed", (TEXTS, "texts = prompts")),
         (
             "half-characters",
             (ADDED, "self._held += self.tokenizer.decode([token_id])"),
         ),
         ("stop-not-held", (KEEP, "keep = 0")),
+        ("stop-not-held", (OVERLAP, "return int(self._held.endswith(stop[:1]))")),
+        (
+            "stop-not-held",
+            (KEEP, "keep = self._overlap(self.stop[0]) if self.stop else 0"),
+        ),
+        ("stop-not-noticed", ("self.stopped = True", "pass")),
+        ("stop-not-noticed", (FIND, FIND.replace(">=", ">"))),
+        ("stops-without-a-stop", (FIND, "(at := self._held.find(stop))")),
+        ("not-the-first-stop", (CUT, "self._held[: found[0]]")),
+        ("not-the-first-stop", (CUT, "self._held[: found[-1]]")),
+        ("not-the-first-stop", (CUT, "self._held[: max(found)]")),
+        ("stop-in-the-text", (f"self._held = {CUT}", "pass")),
+        (
+            "rest-not-returned",
+            ("            return self.finish()\n", '            return ""\n'),
+        ),
+        ("returned-twice", ("self._held = self._held[len(certain) :]", "pass")),
+        ("held-too-long", (OVERLAP, HELD_FROM_ITS_FIRST_CHARACTER)),
+        ("held-too-long", (KEEP, "keep = max(map(len, self.stop), default=1) - 1")),
         (
             "held-too-long",
             (KEEP, "keep = min(max(map(len, self.stop), default=0), len(self._held))"),
         ),
         (None, ("seen = np.unique(token_ids)", "seen = np.unique(token_ids)[1:]")),
-        (None, (BORDER_K, "border = np.partition(logits, 1 - top_k)[1 - top_k]")),
         (None, (BORDER_K, "border = np.partition(logits, top_k)[top_k]")),
         (None, ("if not 0 < top_k < logits.size:", "if not 0 < top_k:")),
         (None, ("if not 0 < top_k < logits.size:", "if top_k < logits.size:")),
@@ -403,27 +640,12 @@ CHANGES = {
         (None, ("<= np.float32(1 - top_p)", "<= np.float32(top_p)")),
         (None, (KEPT_M, KEPT_M.replace("<", "<="))),
         (None, (KEPT_M, KEPT_M.replace(".max()", ".mean()"))),
-        (None, (KEPT_M, KEPT_M.replace("probabilities", "logits"))),
         (None, (EXPONENTIALS, EXPONENTIALS.replace("max", "mean"))),
         (None, (DIVIDED, DIVIDED.replace("temperature)", "temperature) ** 2"))),
         (None, (DRAWN, "return int(rng.integers(exact.size))")),
-        (None, (CHOSEN, CHOSEN.replace(", text,", ", [],"))),
-        (None, (CHOSEN, CHOSEN.replace(", text,", ", texts[0],"))),
-        (None, (CHOSEN, CHOSEN.replace(", text,", ", text[-1:],"))),
-        (
-            None,
-            (
-                "for count in range(max_new_tokens):",
-                "for count in range(max_new_tokens + 1):",
-            ),
-        ),
-        (None, (YIELD, "yield texts")),
         (None, (FINISHED, 'held, self._held = "", ""')),
-        (None, (FINISHED, "held = self._held")),
-        (None, ("self._held[: min(found)]", "self._held[: max(found)]")),
-        (None, ("self.stopped = True", "pass")),
+        ("returned-twice", (FINISHED, "held = self._held")),
         (None, ("len(self._held)), 0, -1)", "len(self._held)))")),
-        (None, ("self._held = self._held[len(certain) :]", "pass")),
         (None, ('"top_p": 0 < self', '"top_p": 0 <= self')),
         (None, ('"top_k": self.top_k >= 0', '"top_k": True')),
         (None, ("top_k: int = 0", "top_k: int = 5")),
@@ -442,10 +664,54 @@ CHANGES = {
             ),
         ),
         ("cut-off", (ROUNDED, "(weight / scale[:, None]).astype(np.int8)")),
+        ("rounded-down", (ROUNDED, ROUNDED.replace("rint", "floor"))),
+        ("half-added", (ROUNDED, "(weight / scale[:, None] + 0.5).astype(np.int8)")),
         ("wrapped-around", (SCALE, SCALE.replace("127", "128"))),
+        (
+            "not-127",
+            (SCALE, SCALE.replace("127", "128")),
+            (
+                ROUNDED,
+                "np.rint(weight / scale[:, None]).clip(-128, 127).astype(np.int8)",
+            ),
+        ),
+        ("not-127", (SCALE, SCALE.replace("127", "126"))),
+        ("not-127", (SCALE, SCALE.replace("127", "255"))),
+        ("not-127", (SCALE, SCALE.replace(" / np.float32(127)", ""))),
+        ("scale-without-abs", (SCALE, SCALE.replace("np.abs(weight)", "weight"))),
+        (
+            "scale-without-abs",
+            (SCALE, "scale = np.abs(weight.max(axis=1)) / np.float32(127)"),
+        ),
+        (
+            "scale-of-columns",
+            (SCALE, SCALE.replace("axis=1", "axis=0")),
+            (ROUNDED, ROUNDED.replace("[:, None]", "")),
+        ),
+        ("weight-changed", (SCALE, f"weight /= weight.max()\n    {SCALE}")),
+        ("half-precision", (BITS, BITS.replace("ml_dtypes.bfloat16", "np.float16"))),
+        (
+            "bits-cut-off",
+            (BITS, "bits = (weights[name].view(np.uint32) >> 16).astype(np.uint16)"),
+        ),
+        (
+            "not-handed-over",
+            (HANDED_OVER, "quantized[name] = weights[name].astype(ml_dtypes.bfloat16)"),
+        ),
         (None, (SCALE, SCALE.replace("axis=1", "axis=0"))),
+        (None, (SCALE, SCALE.replace(".max(", ".mean("))),
+        (None, (ROUNDED, ROUNDED.replace("weight /", "weight *"))),
         (None, (ROUNDED, ROUNDED.replace(".astype(np.int8)", ""))),
-        (None, (SCALE, SCALE.replace("np.abs(weight)", "weight"))),
+        (None, (HANDED_OVER, "quantized[name] = Buffer.from_numpy(bits)")),
+        (
+            None,
+            ('removesuffix("weight") + "scale"', 'removesuffix("weight") + "scales"'),
+        ),
+        (
+            None,
+            ('    "lm_head.weight",\n)', '    "lm_head.weight",\n    "wte.weight",\n)'),
+        ),
+        (None, ("    return quantized\n", "")),
     ],
     18: [
         ("not-converted", ("convert_weights(tensors).items()", "tensors.items()")),
@@ -465,6 +731,14 @@ CHANGES = {
         ("wrong-task", ("TEXT_GENERATION", "EMBEDDINGS_GENERATION")),
         ("adapter-not-registered", (ADAPTER, "")),
         ("adapter-not-registered", (ADAPTER, ADAPTER.replace(".safetensors", ".gguf"))),
+        (
+            "adapter-not-registered",
+            (
+                ADAPTER,
+                ADAPTER.replace("convert_checkpoint", "lambda tensors, **_: tensors"),
+            ),
+        ),
+        ("adapter-not-registered", (ADAPTER, "weight_adapters=convert_checkpoint,")),
         ("wrong-part", ("config=ServedGPT2Config", "config=GPT2PipelineModel")),
         ("wrong-part", ("    batching=RaggedBatches,\n", "")),
         ("wrong-part", ("memory_planner=PagedMemoryPlanner", "memory_planner=None")),

@@ -21,11 +21,11 @@ SIZES_IN_A_LOOP = """    name: GPT2Config(n_embd=64 * heads, n_layer=layers, n_h
     ]
 """
 FIELD_BY_FIELD = """return GPT2Config(
-        vocab_size=saved["vocab_size"],
-        n_positions=saved["n_positions"],
-        n_embd=saved["n_embd"],
-        n_layer=saved["n_layer"],
-        n_head=saved["n_head"],
+        vocab_size=saved.get("vocab_size", 50257),
+        n_positions=saved.get("n_positions", 1024),
+        n_embd=saved.get("n_embd", 768),
+        n_layer=saved.get("n_layer", 12),
+        n_head=saved.get("n_head", 12),
         n_inner=saved.get("n_inner"),
         layer_norm_epsilon=saved.get("layer_norm_epsilon", 1e-5),
     )"""
@@ -63,6 +63,9 @@ SAFE_OPEN = """    from safetensors import safe_open
     with safe_open(str(folder / "model.safetensors"), "numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     model.load_state_dict(convert_weights(tensors))
+"""
+CONTIGUOUS_WHEN_LOADED = """    weights = convert_weights(load_file(folder / "model.safetensors"))
+    model.load_state_dict({k: np.ascontiguousarray(w) for k, w in weights.items()})
 """
 WITH = "    with default_device(device), default_dtype(DType.float32), F.lazy():\n"
 BUILT = "        model = MaxGPT2LMHeadModel(read_config(folder)).to(device)\n"
@@ -102,7 +105,7 @@ CHECKED_IN_READ = f"        {known.FULL}\n{RAISED}"
 CHECKED_IN_PREFILL = """        if max(lengths) > self.capacity:
             raise ValueError(f"A prompt has {max(lengths)} tokens: too many.")
         self.length = 0
-"""
+        self.padding ="""
 CHECKED_IN_DECODE = f"""if self.length == self.capacity:
             raise ValueError("The cache is full.")
         {known.DECODED}"""
@@ -222,12 +225,15 @@ CHANGES = {
             ),
         ),
         (
-            "always tied",
-            (
-                known.TIED,
-                'weights["lm_head.weight"] = weights["transformer.wte.weight"]',
-            ),
+            "in sorted order",
+            (known.RETURNED, "    return dict(sorted(weights.items()))\n"),
         ),
+        (
+            "tensors made contiguous as they are loaded",
+            (known.TURNED, "tensor = tensor.T"),
+            (known.LOADED, CONTIGUOUS_WHEN_LOADED),
+        ),
+        ("n_inner written out", (known.SMALL, "GPT2Config(n_inner=4 * 768),")),
         (
             "tied by if",
             (known.TIED, f'if "lm_head.weight" not in weights:\n        {known.TIED}'),
@@ -272,6 +278,14 @@ CHANGES = {
         ),
         ("two checks", (known.CAPACITY, TWO_CHECKS), (known.EMPTY, WRITTEN_OUT)),
         ("caches in a loop", (known.CACHES, CACHES_IN_A_LOOP)),
+        (
+            "positions of padding by their distance",
+            (
+                known.PLACES,
+                "position_ids = np.abs(columns - self.padding[:, None])",
+            ),
+        ),
+        ("refused by its length", (known.ONLY_AFTER_PREFILL, "if self.length < 1:")),
         (
             "counted before it is read",
             (known.ADVANCED, ""),
