@@ -1,18 +1,24 @@
 """Step 02: the causal mask, compared with the one Hugging Face makes."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 from max.dtype import DType
+from max.experimental import compilation
 from max.experimental import functional as F
+from max.experimental.tensor import TensorType
+from max.graph import Dim
 
 from course.check.tools import (
     Attempt,
+    CheckFailed,
     Expected,
     assert_same,
     assert_shape,
     explained,
+    in_few_words,
     known,
     reference,
     tensor,
@@ -38,6 +44,9 @@ CASES = [
     MaskCase(7, 1),
 ]
 
+LARGE_SCORE = 200
+PAST = 3
+
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
@@ -45,7 +54,8 @@ each_case = pytest.mark.parametrize("case", CASES, ids=str)
 def hugging_face(case):
     """Attention weights: the softmax of random scores under Hugging Face's mask.
 
-    Scores and mask are the inputs.
+    Scores and mask are the inputs. Later tokens have the largest scores by far, so that
+    a mask which subtracts too little shows.
     """
     import torch
     from transformers.masking_utils import eager_mask
@@ -58,6 +68,7 @@ def hugging_face(case):
         kv_length=shape[1],
         q_offset=case.num_tokens,
     )[0, 0]
+    scores = torch.where(mask < 0, scores + LARGE_SCORE, scores)
     return Expected(
         inputs=(scores.numpy(), mask.numpy()),
         output=torch.softmax(scores + mask, dim=-1).numpy(),
@@ -116,3 +127,26 @@ def test_dtype(step, device):
             detail = f"Asked for {dtype}, you return {mask.dtype}."
             short = f"{mask.dtype}, not {dtype}"
             raise known(2, "dtype-ignored", step, detail=detail, short=short)
+
+
+@pytest.mark.parametrize("size", [Dim("seq"), "seq"], ids=repr)
+def test_symbolic_size(step, size, device):
+    """symbolic size: the mask of a model that is compiled for any length"""
+    shapes = []
+
+    def graph(x):
+        mask = step.causal_mask(size, PAST, dtype=x.dtype, device=device)
+        shapes.append(list(mask.shape))
+        return mask
+
+    # The graph is only built, which takes milliseconds; compiling it takes minutes.
+    build = compilation.stage(graph)
+    detail = f'Asked for a mask of Dim("seq") rows and {PAST} past tokens: '
+    try:
+        build(TensorType(DType.float32, [str(size)], device=device))
+    except Exception as error:
+        detail += in_few_words(error, Path(step.__file__))[0]
+        raise known(2, "size-needed-as-number", step, detail=detail) from None
+    rows, columns = Dim("seq"), Dim("seq") + PAST
+    if shapes != [[rows, columns]]:
+        raise CheckFailed(f"{detail}you return {shapes[0]}, not {[rows, columns]}.")

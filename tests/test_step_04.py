@@ -2,6 +2,7 @@
 
 from course.check.tools import (
     CASES,
+    LARGE,
     Expected,
     ModuleCheck,
     randomize,
@@ -13,9 +14,10 @@ from course.check.tools import (
 class TestMLP(ModuleCheck):
     number = 4
     compared_with = "Hugging Face's GPT2MLP"
+    cases = (*CASES, LARGE)
 
     @staticmethod
-    @reference(CASES)
+    @reference([*CASES, LARGE])
     def hugging_face(case):
         from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 

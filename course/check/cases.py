@@ -59,14 +59,18 @@ class Case:
         size: The name of the model's size, one of `SIZES`.
         batch: How many sequences.
         length: How many tokens each has.
+        times: How much larger the hidden states are than usual. Large ones make
+            exponentials overflow, unless care is taken.
     """
 
     size: str
     batch: int
     length: int
+    times: float = 1.0
 
     def __str__(self) -> str:
-        return f"{self.size}-{self.batch}x{self.length}"
+        times = f"-times-{self.times:g}" if self.times != 1 else ""
+        return f"{self.size}-{self.batch}x{self.length}{times}"
 
     @property
     def sizes(self) -> dict[str, Any]:
@@ -88,6 +92,15 @@ class Case:
         return config
 
     @property
+    def rounding(self) -> float:
+        """How many times more than usual right numbers may be off.
+
+        Attention scores grow with the square of the hidden states, and with them what
+        their last digit is worth.
+        """
+        return self.times**2
+
+    @property
     def inner_dim(self) -> int:
         """The width inside the feed-forward network."""
         return int(self.sizes["n_inner"] or 4 * self.sizes["n_embd"])
@@ -103,7 +116,8 @@ class Case:
         import torch
 
         shape = (self.batch, self.length, self.sizes["n_embd"])
-        return torch.from_numpy(self._random().standard_normal(shape)).float()
+        values = self.times * self._random().standard_normal(shape)
+        return torch.from_numpy(values).float()
 
     def input_ids(self) -> torch.Tensor:
         """Random token IDs, int64, shape [batch, length]."""
@@ -125,6 +139,8 @@ CASES = (
     Case("narrow", batch=1, length=5),
     Case("narrow", batch=1, length=17),
 )
+# Attention scores beyond 100, and up to 50 in the feed-forward network.
+LARGE = Case("wide", batch=1, length=4, times=10.0)
 # For the whole model, which takes MAX longest. If it is wrong, all cases are looked at.
 MODEL_CASES = tuple(
     case for case in CASES if str(case) in {"wide-2x7", "narrow-2x1", "narrow-1x17"}

@@ -287,18 +287,31 @@ def assert_array_shape(array: Array, expected: Array, what: str) -> None:
 
 
 def assert_same(
-    output: object, expected: Expected, device: Device, what: str = "forward"
+    output: object,
+    expected: Expected,
+    device: Device,
+    what: str = "forward",
+    *,
+    times: float = 1.0,
 ) -> None:
     """Check that an output has the numbers of the reference.
+
+    Args:
+        output: What the reader's code returned.
+        expected: What it should return.
+        device: Where it was computed.
+        what: What returned it, as the reader knows it.
+        times: How much larger than usual the tolerance is.
 
     Raises:
         CheckFailed: It has not; the message says where the difference starts.
     """
     actual = assert_shape(output, expected.output, what)
-    if same_numbers(actual, expected.output, device):
+    tolerance = times * tolerance_on(device)
+    if agree(actual, expected.output, tolerance):
         return
     raise CheckFailed(
-        where_they_differ(actual, expected.output, tolerance_on(device)),
+        where_they_differ(actual, expected.output, tolerance),
         short=_how_far(actual, expected.output),
     )
 

@@ -16,6 +16,7 @@ from course.check.cases import CASES, Case, one_of_each_size, shorter
 from course.check.compare import (
     Attempt,
     CheckFailed,
+    agree,
     assert_parameters,
     assert_same,
     assert_shape,
@@ -25,6 +26,7 @@ from course.check.compare import (
     load,
     shapes_of,
     tensor,
+    tolerance_on,
 )
 
 
@@ -103,6 +105,7 @@ class ModuleCheck(ABC):
     def attempt(self, step: Any, case: Case, device: Device, tried: Tried) -> Attempt:
         """What explaining a wrong output in this case may look at."""
         cases = dict.fromkeys([*shorter(CASES), case])
+        tolerance = case.rounding * tolerance_on(device)
         return Attempt(
             self.number,
             step,
@@ -110,6 +113,7 @@ class ModuleCheck(ABC):
             {case: self.hugging_face(case) for case in cases},
             output=lambda case: self.run(step, case, device, tried),
             module=lambda case: self.load(step, case, device, tried),
+            close=lambda one, other: agree(one, other, tolerance),
         )
 
     def test_parameters(self, step: Any, case: Case, tried: Tried) -> None:
@@ -151,4 +155,5 @@ class ModuleCheck(ABC):
         """same numbers as {compared_with}"""
         with explained(self.attempt(step, case, device, tried)):
             output = self.run(step, case, device, tried)
-            assert_same(output, self.hugging_face(case), device)
+            expected = self.hugging_face(case)
+            assert_same(output, expected, device, times=case.rounding)

@@ -6,7 +6,7 @@ from course.check.answers import (
     reference,
     weights_of,
 )
-from course.check.cases import CASES, MODEL_CASES, Case
+from course.check.cases import CASES, LARGE, MODEL_CASES, Case
 from course.check.compare import (
     Attempt,
     CheckFailed,
@@ -22,9 +22,11 @@ from course.check.compare import (
     to_array,
 )
 from course.check.module_check import ModuleCheck
+from course.check.tracebacks import in_few_words
 
 __all__ = [
     "CASES",
+    "LARGE",
     "MODEL_CASES",
     "Attempt",
     "Case",
@@ -38,6 +40,7 @@ __all__ = [
     "call",
     "construct",
     "explained",
+    "in_few_words",
     "known",
     "randomize",
     "reference",

@@ -50,7 +50,8 @@ def module_check(number):
 
 def cases_of(number):
     module, hugging_face = module_check(number)
-    return {case: hugging_face(case) for case in module.CASES}
+    cases = [*module.CASES, *([module.LARGE] if hasattr(module, "LARGE") else [])]
+    return {case: hugging_face(case) for case in cases}
 
 
 def kinds_of_step_12():

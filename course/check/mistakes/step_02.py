@@ -116,7 +116,7 @@ MISTAKES = (
         why="exp(-10) is 0.00005, not 0. Only minus infinity, or a number like -1e9, "
         "leaves nothing.",
         look="The value for what is hidden.",
-        ways=tuple({"hidden": -float(value)} for value in range(1, 11)),
+        ways=tuple({"hidden": -float(n)} for n in (*range(1, 11), 20, 50, 100)),
         lines=(r"Tensor\(", r"full", r"where", r"-\s?\d"),
     ),
     Mistake(
@@ -178,6 +178,21 @@ MISTAKES = (
         look="The shape: [sequence_length, num_tokens + sequence_length].",
         ways=({"shape": "with batch and heads"},),
         lines=(r"reshape", r"unsqueeze", r"broadcast_to"),
+    ),
+    Mistake(
+        id="size-needed-as-number",
+        what="Your mask needs sequence_length as a number.",
+        why="A model that is compiled for any length (step 14) knows its length by a "
+        'name only, such as "seq"; MAX\'s operations take the name as a size.',
+        look="Where you compute with sequence_length: Dim(sequence_length) + "
+        "num_tokens works for numbers and for names.",
+        lines=(
+            r"sequence_length ?\+ ?num_tokens",
+            r"num_tokens ?\+ ?sequence_length",
+            r"int\(",
+            r"range\(",
+            r"\.shape",
+        ),
     ),
     Mistake(
         id="dtype-ignored",

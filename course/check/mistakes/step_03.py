@@ -97,6 +97,21 @@ MISTAKES = (
         ),
     ),
     Mistake(
+        id="variance-loses-digits",
+        what="Your variance loses its digits when a vector is far from 0.",
+        why="The mean of the squares less the square of the mean is a small difference "
+        "of two large numbers, of which float32 keeps seven digits. It can come out "
+        "negative, and its root is NaN.",
+        look="Where the variance is computed: first subtract the mean, then take the "
+        "mean of the squares.",
+        lines=(
+            r"-.*mean.*(\*\*|\*.*mean)",
+            r"var\w* ?=",
+            r"- ?\w+ ?(\* ?\w+|\*\* ?2)",
+            r"mean\(.*(\*|square)",
+        ),
+    ),
+    Mistake(
         id="unbiased-variance",
         what="Your variance is divided by dim - 1 instead of dim.",
         why="Layer normalization takes the plain mean of the squares. The difference "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from course.check.answers import Expected
 from course.check.cases import Case
-from course.check.mistakes.mistake import Mistake
+from course.check.mistakes.mistake import Mistake, Options
 from course.check.mistakes.numbers import Array, Weights, linear, softmax, under
 from course.check.mistakes.parameters import (
     both,
@@ -19,36 +20,124 @@ from course.check.mistakes.parameters import (
     times_n_embd,
 )
 
+ROOT = math.sqrt(2 / math.pi)  # 0.7979
+
 
 def compute(case: Case, expected: Expected, **options: Any) -> Array:
     """The feed-forward network of the case."""
     return mlp(expected.inputs[0], expected.weights, **options)
 
 
-def activate(x: Array, name: str) -> Array:
-    """Activation functions; GPT-2's is "gelu tanh"."""
-    if name == "gelu tanh":
-        y: Array = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
-        return y.astype(x.dtype)
-    if name == "gelu tanh without the cube":
-        y = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * x))
-        return y.astype(x.dtype)
-    if name == "gelu exact":
-        y = 0.5 * x * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
-        return y.astype(x.dtype)
-    if name == "gelu quick":
-        return x / (1 + np.exp(-1.702 * x))
-    if name == "silu":
-        return x / (1 + np.exp(-x))
-    if name == "sigmoid":
-        return 1 / (1 + np.exp(-x))
-    if name == "relu":
-        return np.maximum(x, 0)
-    if name == "tanh":
-        return np.tanh(x)
-    if name == "softmax":
-        return softmax(x)
-    return x  # "none"
+def gelu(
+    x: Array,
+    *,
+    half: float = 0.5,
+    one: float = 1.0,
+    outer: float = ROOT,
+    cubic: float = 0.044715,
+    power: int = 3,
+    bend: Callable[[Array], Array] = np.tanh,
+    inside: str = "x + cubic * x**power",
+    outside: str = "half * x * (one + bent)",
+) -> Array:
+    """GELU by its tanh approximation, and what it is with one part wrong."""
+    z = {
+        "x + cubic * x**power": x + cubic * x**power,
+        "x - cubic * x**power": x - cubic * x**power,
+        "(x + cubic * x)**power": (x + cubic * x) ** power,
+        "cubic * x**power": cubic * x**power,
+        "cubic * (x + x**power)": cubic * (x + x**power),
+        "x + cubic * x * power": x + cubic * x * power,
+    }[inside]
+    bent = bend(outer * z)
+    y: Array = {
+        "half * x * (one + bent)": half * x * (one + bent),
+        "half * x * (one - bent)": half * x * (one - bent),
+        "half * (one + bent)": half * (one + bent),
+        "half * x * one + bent": half * x * one + bent,
+        "half * x + bent": half * x + bent,
+    }[outside]
+    return y.astype(x.dtype)
+
+
+def erf(x: Array) -> Array:
+    """The error function, of each number."""
+    return np.vectorize(math.erf)(x).astype(x.dtype)
+
+
+def sigmoid(x: Array) -> Array:
+    """Between 0 and 1."""
+    y: Array = 1 / (1 + np.exp(-x))
+    return y
+
+
+def tanh_by_difference(x: Array) -> Array:
+    """Tanh as one first writes it; infinity by infinity where x is large."""
+    y: Array = (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x))
+    return y
+
+
+def tanh_by_square(x: Array) -> Array:
+    """Tanh with one power; infinity by infinity where x is large."""
+    y: Array = (np.exp(2 * x) - 1) / (np.exp(2 * x) + 1)
+    return y
+
+
+# By the mistake of which they are kinds.
+BY_HAND: dict[str, tuple[dict[str, Any], ...]] = {
+    "gelu-constants": (
+        {"outer": 0.044715, "cubic": ROOT},
+        {"cubic": 0.44715},
+        {"cubic": 0.0044715},
+        {"cubic": 0.04715},
+        {"outer": 2 / math.pi},
+        {"outer": math.sqrt(math.pi / 2)},
+        {"outer": math.sqrt(2 * math.pi)},
+        {"outer": 1 / math.sqrt(2 * math.pi)},
+        {"outer": math.sqrt(2) / math.pi},
+        {"outer": 2 / math.sqrt(math.pi)},
+        {"outer": math.sqrt(2)},
+        {"outer": 1 / math.sqrt(2)},
+        {"outer": 1.0},
+    ),
+    "gelu-without-cube": ({"cubic": 0.0},),
+    "gelu-another-power": (
+        {"power": 2},
+        {"power": 4},
+        {"inside": "x + cubic * x * power"},
+    ),
+    "gelu-cube-misplaced": (
+        {"inside": "x - cubic * x**power"},
+        {"inside": "(x + cubic * x)**power"},
+        {"inside": "cubic * x**power"},
+        {"inside": "cubic * (x + x**power)"},
+    ),
+    "gelu-without-half": ({"half": 1.0}, {"half": 2.0}),
+    "gelu-without-one": (
+        {"one": 0.0},
+        {"outside": "half * x * (one - bent)"},
+        {"outside": "half * x * one + bent"},
+        {"outside": "half * (one + bent)"},
+    ),
+    "gelu-another-bend": (
+        {"bend": erf},
+        {"bend": sigmoid},
+        {"bend": np.sin},
+        {"bend": np.arctan},
+    ),
+    "tanh-overflows": ({"bend": tanh_by_difference}, {"bend": tanh_by_square}),
+}
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "gelu tanh": gelu,
+    "gelu exact": lambda x: 0.5 * x * (1 + erf(x / math.sqrt(2))),
+    "gelu quick": lambda x: x * sigmoid(1.702 * x),
+    "silu": lambda x: x * sigmoid(x),
+    "sigmoid": sigmoid,
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
+    "softmax": softmax,
+}
 
 
 def mlp(
@@ -56,6 +145,7 @@ def mlp(
     weights: Weights,
     *,
     activation: str = "gelu tanh",
+    by_hand: Options | None = None,
     times: int = 1,
     before: bool = False,
     after: bool = False,
@@ -63,13 +153,13 @@ def mlp(
     narrow: bool = True,
 ) -> Array:
     """Widen, GELU, narrow."""
-    y = activate(x, "gelu tanh") if before else x
+    y = gelu(x) if before else x
     y = linear(y, under(weights, "c_fc"))
     for _ in range(times):
-        y = activate(y, activation)
+        y = gelu(y, **by_hand) if by_hand else ACTIVATIONS[activation](y)
     if narrow:
         y = linear(y, under(weights, "c_proj"))
-    y = activate(y, "gelu tanh") if after else y
+    y = gelu(y) if after else y
     return y + x if residual else y
 
 
@@ -83,6 +173,19 @@ def _activation(name: str, what: str, why: str, kind: str) -> Mistake:
         look,
         ways,
         lines=(r"gelu", r"relu", r"silu", r"sigmoid", r"tanh"),
+    )
+
+
+def _by_hand(name: str, what: str, why: str, line: str = "") -> Mistake:
+    """A mistake in GELU's formula, written out."""
+    return Mistake(
+        name,
+        what,
+        why,
+        look="The activation in `forward`: 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), "
+        'which F.gelu(..., approximate="tanh") computes.',
+        ways=tuple({"by_hand": options} for options in BY_HAND[name]),
+        lines=(*filter(None, [line]), r"tanh", r"erf|sigmoid|gelu"),
     )
 
 
@@ -100,11 +203,54 @@ MISTAKES = (
         "CLIP uses that one; GPT-2 the tanh approximation, which is closer to GELU.",
         "gelu quick",
     ),
-    _activation(
+    _by_hand(
+        "gelu-constants",
+        "Your GELU has another constant than the formula.",
+        "Inside the tanh stands √(2/π) · (x + 0.044715 x³): √(2/π), 0.7979, multiplies "
+        "the sum, and 0.044715 the cube alone.",
+        r"0?\.[04-9]|pi\b|sqrt",
+    ),
+    _by_hand(
         "gelu-without-cube",
         "Your GELU lacks the cubic term 0.044715 x³ inside the tanh.",
         "The cube is what brings the approximation close to GELU.",
-        "gelu tanh without the cube",
+    ),
+    _by_hand(
+        "gelu-another-power",
+        "Your GELU has another power of x than x³ inside the tanh.",
+        "With x³ the tanh turns its sign with x; with x² it does not.",
+        r"\*\* ?[24]|0\.0447",
+    ),
+    _by_hand(
+        "gelu-cube-misplaced",
+        "Your GELU has the right parts inside the tanh, wrongly put together.",
+        "It is x + 0.044715 x³: x itself, and a little of its cube.",
+        r"0\.0447",
+    ),
+    _by_hand(
+        "gelu-without-half",
+        "Your GELU lacks the factor 0.5 in front.",
+        "1 + tanh goes from 0 to 2; half of that is the share of x that passes.",
+        r"1(\.0)? \+|\+ 1",
+    ),
+    _by_hand(
+        "gelu-without-one",
+        "Your GELU does not multiply 0.5 x by 1 + tanh.",
+        "1 + tanh goes from 0 to 2: far below 0 nothing of x passes, far above all.",
+    ),
+    _by_hand(
+        "gelu-another-bend",
+        "Your GELU bends with another function than tanh.",
+        "The constants 0.7979 and 0.044715 belong to the tanh; erf stands in the exact "
+        "GELU, without them.",
+        r"erf|sigmoid|sin\(|atan",
+    ),
+    _by_hand(
+        "tanh-overflows",
+        "Your tanh gives NaN for large numbers: infinity divided by infinity.",
+        "e to the power of 89 is more than float32 can hold. F.tanh, and F.gelu, are "
+        "made so that this cannot happen.",
+        r"\bexp\(",
     ),
     _activation(
         "relu",

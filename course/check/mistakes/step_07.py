@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,15 @@ def attention(
         "n_embd": 1 / width,
         "root of n_head": 1 / math.sqrt(n_head),
         "n_head": 1 / n_head,
+        "root of seq_length": 1 / math.sqrt(x.shape[1]),
+        "seq_length": 1 / x.shape[1],
+        "root of batch": 1 / math.sqrt(x.shape[0]),
+        "batch": 1 / x.shape[0],
+        "fourth root of head_dim": head_dim**-0.25,
+        "whole root of head_dim": 1 / math.isqrt(head_dim),
+        "square of head_dim": 1 / head_dim**2,
         "times root of head_dim": math.sqrt(head_dim),
+        "times head_dim": float(head_dim),
         "zero": 0.0,
     }[scale]
     shares = _shares(scores * np.float32(factor), mask, normalize)
@@ -155,7 +164,10 @@ def _shares(scores: Array, mask: str, normalize: str) -> Array:
     elif mask == "ones added":
         scores = scores + earlier
     axis = {"over queries": -2, "over heads": 1}.get(normalize, -1)
-    shares = scores if normalize == "not at all" else softmax(scores, axis)
+    if normalize in EXPONENTIALS:
+        shares = EXPONENTIALS[normalize](scores)
+    else:
+        shares = scores if normalize == "not at all" else softmax(scores, axis)
     if mask == "after softmax":
         shares = shares * earlier
     elif mask == "after softmax, minus infinity":
@@ -163,9 +175,26 @@ def _shares(scores: Array, mask: str, normalize: str) -> Array:
     return shares
 
 
-def _scale(name: str, what: str, why: str, kind: str) -> Mistake:
+# Ways to write a softmax that overflow, or come out as 0/0, where scores are large.
+EXPONENTIALS: dict[str, Callable[[Array], Array]] = {
+    "without the maximum": lambda scores: _normalized(np.exp(scores)),
+    "with the maximum of all": lambda scores: _normalized(
+        np.exp(scores - scores.max())
+    ),
+    "by the logarithm of the sum": lambda scores: np.exp(
+        scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+    ),
+}
+
+
+def _normalized(powers: Array) -> Array:
+    total: Array = powers.sum(axis=-1, keepdims=True)
+    return powers / total
+
+
+def _scale(name: str, what: str, why: str, *kinds: str) -> Mistake:
     look = "The scores in `attention`: divided by math.sqrt(self.head_dim)."
-    ways = ({"scale": kind},)
+    ways = tuple({"scale": kind} for kind in kinds)
     return Mistake(
         name,
         what,
@@ -311,9 +340,49 @@ MISTAKES = (
     ),
     _scale(
         "multiplied-by-root-head-dim",
-        "Your scores are multiplied by √head_dim instead of divided by it.",
+        "Your scores are multiplied by √head_dim, or head_dim, instead of divided by "
+        "√head_dim.",
         "Large scores make the softmax pick one key and forget the others.",
         "times root of head_dim",
+        "times head_dim",
+    ),
+    _scale(
+        "scaled-by-length",
+        "Your scores are divided by the sequence length, or its root, instead of "
+        "√head_dim.",
+        "A score is a sum of head_dim products, however long the text is; a longer one "
+        "must not change how two tokens see each other.",
+        "root of seq_length",
+        "seq_length",
+    ),
+    _scale(
+        "scaled-by-batch",
+        "Your scores are divided by the size of the batch, or its root, instead of "
+        "√head_dim.",
+        "A score is a sum of head_dim products; who else is in the batch must not "
+        "matter to it.",
+        "root of batch",
+        "batch",
+    ),
+    _scale(
+        "scaled-by-another-power",
+        "Your scores are divided by another power of head_dim than its root, or by a "
+        "root that is rounded.",
+        "Only √head_dim gives scores whose spread is that of one product.",
+        "fourth root of head_dim",
+        "whole root of head_dim",
+        "square of head_dim",
+    ),
+    Mistake(
+        id="softmax-without-maximum",
+        what="Your softmax breaks down where scores are large: 0/0 or infinity.",
+        why="e to the power of 89 is more than float32 can hold. Subtracting a row's "
+        "largest score from all of the row changes no weight, and makes the largest "
+        "power 1.",
+        look="The softmax in `attention`: F.softmax does this; by hand, subtract "
+        "F.max(scores, axis=-1) first, the maximum of each row.",
+        ways=tuple({"normalize": name} for name in EXPONENTIALS),
+        lines=(r"\bexp\(",),
     ),
     Mistake(
         id="softmax-over-queries",

@@ -19,7 +19,7 @@ from course.check.mistakes.parameters import (
     with_extra,
     without,
 )
-from course.check.mistakes.step_04 import activate
+from course.check.mistakes.step_04 import ACTIVATIONS, gelu
 from course.check.mistakes.step_10 import embed, model
 from course.check.mistakes.where import Part
 
@@ -52,7 +52,7 @@ def language_model(
     else:
         x = model(ids, transformer, sizes)
     if before_head == "gelu":
-        x = activate(x, "gelu tanh")
+        x = gelu(x)
     if head:
         x = linear(x, under(weights, "lm_head"))
     x = x * np.float32(sizes["n_embd"] ** scale)
@@ -61,7 +61,7 @@ def language_model(
     elif after_head == "log softmax":
         x = np.log(softmax(x))
     elif after_head in {"gelu tanh", "relu", "tanh", "sigmoid"}:
-        x = activate(x, after_head)
+        x = ACTIVATIONS[after_head](x)
     elif after_head == "argmax":
         return x.argmax(axis=-1)
     return {

@@ -15,18 +15,33 @@ BY_HAND = """centered = x - F.mean(x, axis=-1)
         normalized = centered / F.sqrt(variance + self.eps)
         return normalized * self.weight + self.bias"""
 NORM = (RETURN_NORM, BY_HAND)
+OF_SQUARES = """mean = F.mean(x, axis=-1)
+        variance = F.mean(x * x, axis=-1) - mean * mean
+        return self.bias + self.weight * ((x - mean) / F.sqrt(variance + self.eps))"""
 
 SCORES = "scores = query @ key.transpose(-1, -2) / math.sqrt(self.head_dim)"
 MASKED = """scores = scores + causal_mask(
             seq_length, 0, dtype=scores.dtype, device=scores.device
         )"""
 WEIGHTS = "weights = F.softmax(scores)"
+EXPONENTIALS = """powers = F.exp(scores)
+        weights = powers / F.sum(powers, axis=-1)"""
+LOGARITHM = """total = F.log(F.sum(F.exp(scores), axis=-1))
+        weights = F.exp(scores - total)"""
 SPLIT = """x = x.reshape([batch, seq_length, self.n_head, self.head_dim])
         return x.transpose(1, 2)"""
 MERGE = "return x.transpose(1, 2).reshape([batch, seq_length, self.n_embd])"
 PROJECT = "return self.c_proj(self.merge_heads(attended))"
 BAND = "return F.band_part(mask, num_lower=None, num_upper=num_tokens, exclude=True)"
 MINUS = 'float("-inf")'
+TOTAL = "total_length = Dim(sequence_length) + num_tokens"
+COLUMNS = "Dim(sequence_length) + num_tokens"
+NUMPY_MASK = """import numpy as np
+
+    rows, total = int(sequence_length), int(sequence_length) + num_tokens
+    later = np.triu(np.ones((rows, total), dtype=bool), k=num_tokens + 1)
+    mask = np.where(later, -np.inf, 0.0).astype(np.float32)
+    return F.cast(Tensor(mask).to(device), dtype)"""
 RESIDUAL = "return x + sublayer(layer_norm(x))"
 HALF_1 = "hidden_states = pre_norm_residual(hidden_states, self.ln_1, self.attn)"
 HALF_2 = "return pre_norm_residual(hidden_states, self.ln_2, self.mlp)"
@@ -55,6 +70,12 @@ GELU = 'hidden_states = F.gelu(hidden_states, approximate="tanh")'
 C_FC = "hidden_states = self.c_fc(hidden_states)"
 C_PROJ = "return self.c_proj(hidden_states)"
 MAKE_FC = "self.c_fc = Linear(config.n_embd, intermediate_size)"
+INNER = "0.7978845608028654 * (x + 0.044715 * x * x * x)"
+OUTER = "0.5 * x * (F.tanh(inner) + 1.0)"
+GELU_BY_HAND = f"""x = hidden_states
+        inner = {INNER}
+        hidden_states = {OUTER}"""
+TANH = (GELU, GELU_BY_HAND)
 DENSE = """class Dense(Module[[Tensor], Tensor]):
     def __init__(self, in_dim, out_dim):
         super().__init__()
@@ -121,6 +142,10 @@ CHANGES = {
         ("hidden-too-weak", (MINUS, "-1.0")),
         ("hidden-too-weak", (MINUS, "-10.0")),
         ("hidden-too-weak", (MINUS, "-5.0")),
+        ("hidden-too-weak", (MINUS, "-100.0")),
+        ("size-needed-as-number", (COLUMNS, "sequence_length + num_tokens")),
+        ("size-needed-as-number", (COLUMNS, "int(sequence_length) + num_tokens")),
+        ("size-needed-as-number", (TOTAL, NUMPY_MASK)),
         ("plus-infinity", (MINUS, 'float("inf")')),
         ("nothing-hidden", (MINUS, "0.0")),
         ("everything-hidden", (BAND, "return mask")),
@@ -154,6 +179,15 @@ CHANGES = {
                 "F.mean(centered * centered, axis=-1)",
                 "F.mean(centered * centered, axis=-1) * (int(x.shape[-1]) / "
                 "(int(x.shape[-1]) - 1))",
+            ),
+        ),
+        ("variance-loses-digits", (RETURN_NORM, OF_SQUARES)),
+        (
+            "variance-loses-digits",
+            NORM,
+            (
+                "F.mean(centered * centered, axis=-1)",
+                "F.mean(x * x, axis=-1) - F.mean(x, axis=-1) ** 2",
             ),
         ),
         ("scale-missing", NORM, ("normalized * self.weight +", "normalized +")),
@@ -236,6 +270,44 @@ CHANGES = {
             "softmax-activation",
             ('F.gelu(hidden_states, approximate="tanh")', "F.softmax(hidden_states)"),
         ),
+        *(
+            ("gelu-constants", TANH, (INNER, f"{outer} * (x + {cubic} * x * x * x)"))
+            for outer, cubic in (
+                (0.044715, 0.7978845608028654),
+                (0.7978845608028654, 0.44715),
+                (0.7978845608028654, 0.0044715),
+                (1.2533141373155003, 0.044715),
+                (0.6366197723675814, 0.044715),
+                (1.0, 0.044715),
+            )
+        ),
+        ("gelu-without-cube", TANH, (" + 0.044715 * x * x * x", "")),
+        ("gelu-another-power", TANH, ("x * x * x)", "x * x)")),
+        ("gelu-another-power", TANH, ("x * x * x)", "x * 3)")),
+        ("gelu-cube-misplaced", TANH, ("x + 0.04", "x - 0.04")),
+        ("gelu-cube-misplaced", TANH, ("x + 0.04", "0.04")),
+        ("gelu-without-half", TANH, ("0.5 * x", "x")),
+        ("gelu-without-one", TANH, (" + 1.0", "")),
+        ("gelu-without-one", TANH, ("0.5 * x *", "0.5 *")),
+        ("gelu-without-one", TANH, ("(F.tanh(inner) + 1.0)", "1.0 + F.tanh(inner)")),
+        ("gelu-another-bend", TANH, ("F.tanh(inner)", "(1 / (F.exp(-inner) + 1))")),
+        (
+            "tanh-overflows",
+            TANH,
+            (
+                "F.tanh(inner)",
+                "(F.exp(inner) - F.exp(-inner)) / (F.exp(inner) + F.exp(-inner))",
+            ),
+        ),
+        (
+            "tanh-overflows",
+            TANH,
+            ("F.tanh(inner)", "(F.exp(2 * inner) - 1) / (F.exp(2 * inner) + 1)"),
+        ),
+        ("tanh-activation", TANH, (OUTER, "F.tanh(x)")),
+        ("sigmoid", TANH, (OUTER, "1 / (F.exp(-x) + 1)")),
+        ("silu", TANH, (OUTER, "x / (F.exp(-x) + 1)")),
+        ("quick-gelu", TANH, (OUTER, "x / (F.exp(-1.702 * x) + 1)")),
         ("no-activation", (GELU, "pass")),
         ("no-activation", (GELU, GELU.removeprefix("hidden_states = "))),
         ("activation-twice", (GELU, f"{GELU}\n        {GELU}")),
@@ -472,6 +544,37 @@ CHANGES = {
         ),
         ("scaled-by-n-head", ("math.sqrt(self.head_dim)", "self.n_head")),
         ("multiplied-by-root-head-dim", ("/ math.sqrt", "* math.sqrt")),
+        (
+            "multiplied-by-root-head-dim",
+            ("/ math.sqrt(self.head_dim)", "* self.head_dim"),
+        ),
+        *(
+            (name, ("math.sqrt(self.head_dim)", text))
+            for name, text in (
+                ("scaled-by-length", "math.sqrt(int(query.shape[-2]))"),
+                ("scaled-by-length", "int(query.shape[2])"),
+                ("scaled-by-batch", "math.sqrt(int(query.shape[0]))"),
+                ("scaled-by-batch", "int(query.shape[0])"),
+                ("scaled-by-another-power", "self.head_dim**0.25"),
+                ("scaled-by-another-power", "math.isqrt(self.head_dim)"),
+                ("scaled-by-another-power", "self.head_dim**2"),
+                ("scaled-by-head-dim", "int(query.shape[-1])"),
+                ("scaled-by-root-n-head", "math.sqrt(int(query.shape[1]))"),
+            )
+        ),
+        ("softmax-without-maximum", (WEIGHTS, EXPONENTIALS)),
+        ("softmax-without-maximum", (WEIGHTS, LOGARITHM)),
+        (
+            "softmax-without-maximum",
+            (
+                WEIGHTS,
+                EXPONENTIALS.replace(
+                    "F.exp(scores)",
+                    "F.exp(scores - F.max(F.max(F.max(F.max(scores, axis=-1), axis=-2), "
+                    "axis=1), axis=0))",
+                ),
+            ),
+        ),
         ("softmax-over-queries", (WEIGHTS, "weights = F.softmax(scores, axis=-2)")),
         ("softmax-over-heads", (WEIGHTS, "weights = F.softmax(scores, axis=1)")),
         ("no-softmax", (WEIGHTS, "weights = scores")),
