@@ -97,7 +97,7 @@ ONLY_DIVIDED = "    logits = logits / np"
 TOP_K = "    logits = keep_top_k(logits, sampling.top_k)\n"
 TOP_P = "    logits = keep_top_p(logits, sampling.top_p)\n"
 MIN_P = "    logits = keep_min_p(logits, sampling.min_p)\n"
-DRAWN = "return int(rng.choice(exact.size, p=exact / exact.sum()))"
+DRAWN = "return int(rng.choice(probabilities.size, p=probabilities))"
 GREEDY_PENALTY = """        logits = penalize_repetition(logits, token_ids, sampling.repetition_penalty)
         return"""
 GREEDY = "return int(logits.argmax())"
@@ -358,7 +358,7 @@ CHANGES = {
         ("min-p-left-out", (MIN_P, "")),
         (None, (TOP_K + TOP_P, TOP_P + TOP_K)),
         ("min-p-before-top-p", (TOP_P + MIN_P, MIN_P + TOP_P)),
-        ("not-drawn", (DRAWN, "return int(exact.argmax())")),
+        ("not-drawn", (DRAWN, "return int(probabilities.argmax())")),
         ("rng-not-used", (DRAWN, DRAWN.replace("rng.", "np.random."))),
         ("rng-not-used", (DRAWN, DRAWN.replace("rng.", "np.random.default_rng()."))),
         ("rng-not-used", (CHOSEN, CHOSEN.replace("rng", "np.random.default_rng()"))),
@@ -406,7 +406,7 @@ CHANGES = {
         (None, (KEPT_M, KEPT_M.replace("probabilities", "logits"))),
         (None, (EXPONENTIALS, EXPONENTIALS.replace("max", "mean"))),
         (None, (DIVIDED, DIVIDED.replace("temperature)", "temperature) ** 2"))),
-        (None, (DRAWN, "return int(rng.integers(exact.size))")),
+        (None, (DRAWN, "return int(rng.integers(probabilities.size))")),
         (None, (CHOSEN, CHOSEN.replace(", text,", ", [],"))),
         (None, (CHOSEN, CHOSEN.replace(", text,", ", texts[0],"))),
         (None, (CHOSEN, CHOSEN.replace(", text,", ", text[-1:],"))),
