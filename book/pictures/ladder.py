@@ -48,7 +48,7 @@ def ladder() -> Drawing:
         height,
     )
     drawing.text(0, 14, "tokens per second, one text", "small strong")
-    drawing.text(WIDTH - 2, 14, "64 tokens, prompt of 16", "end small dim")
+    drawing.text(WIDTH - 2, 14, "64 tokens, prompt of 16", "end tiny dim")
     for row, (label, value) in enumerate(bars.items()):
         y = 26 + row * ROW
         hue = "orange" if label in RUNGS.values() else "blue"

@@ -115,5 +115,5 @@ def _next_step(result: StepResult) -> str:
     from course.steps import STEPS
 
     if result.step == len(STEPS):
-        return "course serve --code steps"
+        return "course serve --code steps (uses your steps 13 and 18)"
     return f"course check {result.step + 1} · chapter {result.step + 1:02d}"

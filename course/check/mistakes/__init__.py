@@ -4,6 +4,7 @@ A step's module here holds one function, `compute`, which gives what Hugging Fac
 gives, in NumPy. Its options are the wrong turns one can take; a mistake is a name
 for some options. A wrong output that equals a mistake's output explains itself.
 
-Nothing here decides whether a step is right: that is up to Hugging Face's numbers.
-Nothing here is imported while steps are right.
+Whether a step is right is up to Hugging Face's numbers. (Only the tokens that step 16
+has to choose are worked out from the function `penalized` of its module here.) What is
+computed here is computed when those numbers are not met.
 """
