@@ -239,7 +239,9 @@ def heads() -> Drawing:
         drawing.text(339, top + 3 + head * 73 + 36, f"head {head}", f"end small {hue}")
     drawing.text(161, top - 3, "transpose", "mid mono tiny")
 
-    drawing.text(0, 354, "[3, 8] reshaped to [2, 3, 4], not transposed:", "small strong")
+    drawing.text(
+        0, 354, "[3, 8] reshaped to [2, 3, 4], not transposed:", "small strong"
+    )
     for row in range(n_head * len(words)):
         head, place = divmod(row, len(words))
         x, y = (left, right)[head], 364 + place * row_height
