@@ -523,7 +523,7 @@ def test_form(step):
         "## Understanding the components",
         "## Understanding the forward pass",
         '<div class="title">MAX operations</div>',
-        "](https://docs.",
+        "](https://",
         "### Task 1: ",
         f'<p class="file">steps/step_{number}.py</p>',
         f"{{{{#include ../../steps/step_{number}.py}}}}",
@@ -534,9 +534,10 @@ def test_form(step):
         "## What could go wrong",
         "**Next**",
     ]
-    places = [text.find(part) for part in parts]
-    assert -1 not in places, parts[places.index(-1)]
-    assert places == sorted(places), list(zip(places, parts, strict=True))
+    place = 0
+    for part in parts:
+        place = text.find(part, place)
+        assert place >= 0, f"{part} is missing, or not where it belongs"
 
 
 # ---- words
