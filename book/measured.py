@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 
-from course.bench.decoding import NEW_TOKENS
 from course.bench.figures import (
     LONG,
     Results,
@@ -13,6 +12,7 @@ from course.bench.figures import (
     bytes_read,
     goals,
     time_per_token,
+    tokens_per_second,
 )
 from course.bench.results import FOLDER
 
@@ -30,14 +30,28 @@ def last_results() -> Results:
     return measured
 
 
+def measured_on() -> str:
+    """What the figures of Part II were measured on, and with what."""
+    machine = last_results()["machine"]
+    versions = machine["versions"]
+    features = machine.get("features")
+    told = f" ({', '.join(features)})" if features else ""
+    return (
+        f"{machine['cores']} cores of an {machine['processor']}{told}; "
+        f"MAX {versions['max']}, PyTorch {versions['torch'].partition('+')[0]}, "
+        f"transformers {versions['transformers']}, "
+        f"CTranslate2 {versions['ctranslate2']}, Python {machine['python']}.\n"
+    )
+
+
 def milliseconds() -> str:
     """What one token costs after each step, and what it has to cost."""
     measured = last_results()
     rows = [
-        f"| with | at 16 tokens | at {LONG} |",
+        f"| one more token, with | after 16 | after {LONG} |",
         "| --- | ---: | ---: |",
-        f"| [14](step_14.md) Compilation | {_average(measured, 'compiled')} "
-        "| much more |",
+        f"| [12](step_12.md) everything eager | {_average(measured, 'eager')} | |",
+        f"| [14](step_14.md) compilation | {_average(measured, 'compiled')} | |",
     ]
     rows += [
         f"| {label} | {_middle(time_per_token(measured, name, 16))} "
@@ -45,7 +59,7 @@ def milliseconds() -> str:
         for name, label in CACHED.items()
     ]
     speed = bandwidth(measured)
-    limit = _milliseconds(bytes_read(measured, 32) / speed)
+    limit = _milliseconds(bytes_read(measured) / speed)
     rows += [
         f"| Hugging Face, with its cache | {_average(measured, 'Hugging Face')} | |",
         f"| all float32 weights, read once at {speed / 1e9:.0f} GB/s | {limit} | |",
@@ -61,16 +75,16 @@ def compared() -> str:
     ]
     rows += [
         f"| {goal.name} | {'≤' if goal.most else '≥'} {goal.goal} "
-        f"| {goal.middle:.2f}{'' if goal.reached else ' (missed)'} "
-        f"| {min(goal.figures):.2f} | {max(goal.figures):.2f} |"
+        f"| {goal.written(goal.middle)}{'' if goal.reached else ' (missed)'} "
+        f"| {goal.written(min(goal.figures))} | {goal.written(max(goal.figures))} |"
         for goal in goals(last_results())
     ]
     return "\n".join([*rows, ""])
 
 
 def _average(measured: Results, name: str) -> str:
-    seconds = statistics.median(measured["seconds"][name]["prompt 16"])
-    return _milliseconds(seconds / NEW_TOKENS)
+    per_second = statistics.median(tokens_per_second(measured, name, "prompt 16"))
+    return f"{_milliseconds(1 / per_second)} *"
 
 
 def _middle(seconds: list[float]) -> str:
@@ -78,4 +92,4 @@ def _middle(seconds: list[float]) -> str:
 
 
 def _milliseconds(seconds: float) -> str:
-    return f"{1000 * seconds:.1f}"
+    return f"{1000 * seconds:,.0f}" if seconds > 1 else f"{1000 * seconds:.1f}"

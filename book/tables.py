@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Iterable
 
 from book.generated import SOURCE, write_or_check
-from book.measured import compared, milliseconds
+from book.measured import compared, measured_on, milliseconds
 from course.check.loading import load_solution
 from course.checkpoint import SIZES, expected_shapes
 from course.steps import ROOT, STEPS, Step
@@ -225,6 +225,7 @@ def _writes(number: int) -> str:
 if __name__ == "__main__":
     tables = {
         "milliseconds.md": milliseconds(),
+        "measured_on.md": measured_on(),
         "compared.md": compared(),
         "parameters.md": parameters(),
         "activations.md": activations(),

@@ -10,6 +10,7 @@ from solution_09 import GPT2Block
 class MaxGPT2Model(Module[[Tensor], Tensor]):
     """The body of GPT-2: from token IDs to hidden states.
 
+    Token embeddings and position embeddings, a stack of blocks, a final layer norm.
     Matches `GPT2Model` of transformers.
     """
 
@@ -20,8 +21,10 @@ class MaxGPT2Model(Module[[Tensor], Tensor]):
             config: The model's configuration.
         """
         super().__init__()
+        # A row for each token of the vocabulary, and a row for each position.
         self.wte = Embedding(config.vocab_size, dim=config.n_embd)
         self.wpe = Embedding(config.n_positions, dim=config.n_embd)
+        # Each turn makes another block, with weights of its own.
         self.h = Sequential(*(GPT2Block(config) for _ in range(config.n_layer)))
         self.ln_f = LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
 
@@ -35,6 +38,7 @@ class MaxGPT2Model(Module[[Tensor], Tensor]):
             Hidden states, shape [batch, seq_length, n_embd].
         """
         _, seq_length = input_ids.shape
+        # Indices, as the IDs are: whole numbers, on the device of the tables.
         positions = Tensor.arange(
             seq_length, dtype=input_ids.dtype, device=input_ids.device
         )

@@ -194,9 +194,7 @@ def choose_token(
         logits = penalize_repetition(logits, token_ids, sampling.repetition_penalty)
         return int(logits.argmax())
     probabilities = next_token_probabilities(logits, token_ids, sampling)
-    # In float64, or the sum would not be 1 exactly enough for `choice`.
-    exact = probabilities.astype(np.float64)
-    return int(rng.choice(exact.size, p=exact / exact.sum()))
+    return int(rng.choice(probabilities.size, p=probabilities))
 
 
 def generate_tokens(

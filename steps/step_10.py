@@ -25,6 +25,7 @@ from step_09 import GPT2Block
 class MaxGPT2Model(Module[[Tensor], Tensor]):
     """The body of GPT-2: from token IDs to hidden states.
 
+    Token embeddings and position embeddings, a stack of blocks, a final layer norm.
     Matches `GPT2Model` of transformers.
     """
 

@@ -219,8 +219,8 @@ def choose_token(
     pass
 
     # TODO: Otherwise draw a token by its probability
-    # Hint: next_token_probabilities(...).astype(np.float64)
-    # Hint: rng.choice(size, p=...), with p divided by its sum
+    # Hint: next_token_probabilities(...), with what you were given
+    # Hint: rng.choice(probabilities.size, p=...)
     return None
 
 

@@ -1,7 +1,7 @@
 """
 Step 18: Serving
 
-Serve your GPT-2 to many readers at once: tell MAX's server how to read its weights, and
+Serve GPT-2 to many readers at once: tell MAX's server how to read its weights, and
 which classes it is made of.
 
 Tasks:

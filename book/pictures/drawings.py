@@ -55,8 +55,10 @@ def here(step: int) -> Drawing:
     parts, label = HERE[step]
     drawing = Drawing(
         f"Where step {step:02d} is in GPT-2: {label}",
-        "Text becomes token IDs. Token embeddings (wte) and position embeddings (wpe) "
-        "are added, run through a stack of blocks (h), a final layer norm (ln_f) and "
+        "Text becomes token IDs, which are looked up in the token embeddings (wte). "
+        "Positions, 0, 1, 2 and so on, are looked up in the position embeddings (wpe). "
+        "The two are added, run through a stack of blocks (h), a final layer norm "
+        "(ln_f) and "
         "the head (lm_head), which gives the next token. Inside one block: ln_1 and "
         "attention with the causal mask, added to what came in; then ln_2 and the "
         "feed-forward network (mlp), added again. "
@@ -89,7 +91,8 @@ def here(step: int) -> Drawing:
         259, top + 36, 80, 26, "next token", style("next", "plain"), "mid small"
     )
     drawing.arrow([(41, middle), (60, middle)])
-    drawing.arrow([(49, middle), (49, middle + 36), (60, middle + 36)])
+    drawing.text(48, middle + 40, "0 1 2…", "end tiny")
+    drawing.arrow([(50, middle + 36), (60, middle + 36)])
     drawing.arrow([(102, middle), (116, middle)])
     drawing.arrow([(102, middle + 36), (125, middle + 36), (125, middle + 9)])
     drawing.plus(125, middle)
@@ -98,7 +101,7 @@ def here(step: int) -> Drawing:
     drawing.arrow([(254, middle), (271, middle)])
     drawing.arrow([(304, top + 26), (304, top + 36)])
     if "loop" in parts:
-        drawing.arrow([(299, 100), (299, 110), (21, 110), (21, 64)], "on")
+        drawing.arrow([(299, 100), (299, 110), (4, 110), (4, 64)], "on")
 
     drawing.rect(1, upper, 338, 93, "frame on" if "block" in parts else "frame")
     drawing.text(331, upper + 84, "inside one block", "end small dim")
@@ -175,58 +178,77 @@ def causal_mask() -> Drawing:
 
 def heads() -> Drawing:
     """Splitting the width into heads and merging them again."""
-    length, n_head, head_dim = 3, 2, 4
+    words, n_head, head_dim = ["The", "fox", "ran"], 2, 4
     width = n_head * head_dim
+    hues = ["blue", "orange"]
     drawing = Drawing(
         "Splitting into heads and merging again",
-        f"A table of {length} tokens by {width} numbers, numbered 0 to "
-        f"{length * width - 1} row by row. Reshaping cuts every row into {n_head} "
-        f"pieces of {head_dim}: the first pieces belong to head 0, the second to head "
-        "1. Transposing gathers the pieces of each head into a table of its own: head "
-        "0 has 0 to 3, 8 to 11 and 16 to 19. Merging goes the same way backwards.",
+        f"A table of {len(words)} tokens by {width} numbers, numbered row by row. "
+        f"Reshaping cuts every row into {n_head} pieces of {head_dim}, the first for "
+        "head 0, the second for head 1; in memory they still lie token by token: The "
+        "head 0, The head 1, fox head 0, and so on. Transposing brings them into "
+        "another order, drawn with lines that cross: first the pieces of head 0 for "
+        "The, fox, ran, then those of head 1. Merging goes the same way backwards. "
+        "Below, the mistake: reshaped to two heads without transposing, head 0 gets "
+        "both pieces of The and one of fox.",
         WIDTH,
-        390,
+        442,
     )
-    hues = ["blue", "orange"]
-    cell, row_height = 25, 21
+    cell, row_height, box = 25, 21, 78
 
-    def pieces(top: int, left: int, chosen: list[int], gap: int) -> None:
-        for row in range(length):
-            for place, head in enumerate(chosen):
-                for column in range(head_dim):
-                    number = row * width + head * head_dim + column
-                    drawing.box(
-                        left + (place * head_dim + column) * cell + place * gap,
-                        top + row * row_height,
-                        cell,
-                        row_height,
-                        str(number),
-                        hues[head],
-                        "mid mono tiny",
-                    )
+    def piece(x: float, y: float, token: int, head: int) -> None:
+        first = token * width + head * head_dim
+        numbers = " ".join(str(n) for n in range(first, first + head_dim))
+        drawing.box(x, y, box, row_height, numbers, hues[head], "mid mono tiny")
 
-    def between(top: int, down: str, up: str) -> None:
-        drawing.arrow([(105, top), (105, top + 30)])
-        drawing.text(97, top + 19, down, "end mono small")
-        drawing.arrow([(225, top + 30), (225, top)])
-        drawing.text(233, top + 19, up, "mono small")
+    drawing.text(0, 13, "split_heads ↓", "strong small")
+    drawing.text(339, 13, "↑ merge_heads", "end strong small")
+    drawing.text(70, 34, "[3, 8]", "mono small")
+    drawing.text(270, 34, "3 tokens, width 8", "end small dim")
+    for token, word in enumerate(words):
+        y = 42 + token * row_height
+        drawing.text(62, y + 15, word, "end small")
+        for column in range(width):
+            number, hue = token * width + column, hues[column // head_dim]
+            x = 70 + column * cell
+            drawing.box(x, y, cell, row_height, str(number), hue, "mid mono tiny")
 
-    drawing.text(70, 13, "split_heads ↓", "mid strong small")
-    drawing.text(262, 13, "↑ merge_heads", "mid strong small")
-    drawing.text(0, 40, "[seq_length, n_embd]", "mono small")
-    drawing.text(340, 40, "3 tokens, width 8", "end small dim")
-    pieces(50, 70, [0, 1], 0)
-    for row, word in enumerate(["The", "fox", "ran"]):
-        drawing.text(62, 65 + row * row_height, word, "end small")
-    between(120, "reshape", "reshape")
-    drawing.text(0, 168, "[seq_length, n_head, head_dim]", "mono small")
-    pieces(178, 60, [0, 1], 18)
-    between(248, "transpose", "transpose")
-    drawing.text(0, 296, "[n_head, seq_length, head_dim]", "mono small")
-    for head in range(n_head):
-        left = 40 + head * 160
-        pieces(306, left, [head], 0)
-        drawing.text(left + 50, 384, f"head {head}", f"mid small {hues[head]}")
+    drawing.arrow([(76, 111), (76, 139)])
+    drawing.text(68, 129, "reshape", "end mono small")
+    drawing.arrow([(104, 139), (104, 111)])
+    drawing.text(112, 129, "reshape", "mono small")
+
+    left, right, top = 50, 194, 186
+    drawing.text(left, 158, "[3, 2, 4]", "mono small")
+    drawing.text(left, 174, "token, head", "small dim")
+    drawing.text(right, 158, "[2, 3, 4]", "mono small")
+    drawing.text(right, 174, "head, token", "small dim")
+    for token, word in enumerate(words):
+        drawing.text(24, top + token * 50 + 26, word, "end small strong")
+        for head, hue in enumerate(hues):
+            before = top + token * 50 + head * row_height
+            after = top + 3 + head * 73 + token * row_height
+            drawing.path(
+                [(left + box, before + 10), (right, after + 10)], f"curve {hue}"
+            )
+            drawing.text(32, before + 15, f"h{head}", "tiny dim")
+            piece(left, before, token, head)
+            piece(right, after, token, head)
+            drawing.text(right + box + 5, after + 15, word, "tiny dim")
+    for head, hue in enumerate(hues):
+        drawing.text(339, top + 3 + head * 73 + 36, f"head {head}", f"end small {hue}")
+    drawing.text(161, top - 3, "transpose", "mid mono tiny")
+
+    drawing.text(
+        0, 354, "[3, 8] reshaped to [2, 3, 4], not transposed:", "small strong"
+    )
+    for row in range(n_head * len(words)):
+        head, place = divmod(row, len(words))
+        x, y = (left, right)[head], 364 + place * row_height
+        piece(x, y, *divmod(row, n_head))
+        drawing.text(x + box + 5, y + 15, words[place] + "?", "tiny red")
+    drawing.text(left, 440, "head 0?", "tiny red")
+    drawing.text(right, 440, "head 1?", "tiny red")
     return drawing
 
 
@@ -508,9 +530,10 @@ def model() -> Drawing:
     stream = f"[B, T, {n_embd}]"
     drawing = Drawing(
         "GPT-2 small from token IDs to logits",
-        f"Token IDs of shape [B, T]: B texts of T tokens. wte, {vocab:,} by {n_embd}, "
-        f"has {count('transformer.wte'):,} parameters; wpe, {SIZES['n_positions']:,} "
-        f"by {n_embd}, has {count('transformer.wpe'):,}. Their sum, {stream}, "
+        f"Token IDs of shape [B, T], B texts of T tokens, go into wte, {vocab:,} by "
+        f"{n_embd}, which has {count('transformer.wte'):,} parameters. The positions "
+        f"0, 1, 2 and so on, of shape [T], go into wpe, {SIZES['n_positions']:,} by "
+        f"{n_embd}, which has {count('transformer.wpe'):,}. Their sum, {stream}, "
         f"goes through {SIZES['n_layer']} blocks of {each:,} parameters, then ln_f "
         f"({count('transformer.ln_f'):,}). lm_head has the weight of wte and gives "
         f"logits of shape [B, T, {vocab}]. Altogether {body:,} parameters.",
@@ -527,10 +550,12 @@ def model() -> Drawing:
         drawing.text(339, y, number, "end mono small")
 
     drawing.text(339, 13, "parameters", "end small strong")
-    drawing.text(centre, 13, "token IDs", "mid")
-    drawing.arrow([(centre, 18), (centre, 33), (50, 33), (50, 46)])
-    drawing.arrow([(centre, 18), (centre, 33), (150, 33), (150, 46)])
-    drawing.text(centre + 9, 28, "[B, T]", "mono small dim")
+    drawing.text(50, 13, "token IDs", "mid")
+    drawing.arrow([(50, 18), (50, 46)])
+    drawing.text(57, 35, "[B, T]", "mono small dim")
+    drawing.text(150, 13, "0, 1, 2, …", "mid")
+    drawing.arrow([(150, 18), (150, 46)])
+    drawing.text(157, 35, "[T]", "mono small dim")
     drawing.box(6, 46, 88, 40, "wte", "violet")
     drawing.box(106, 46, 88, 40, "wpe", "violet")
     parameters(61, f"{count('transformer.wte'):,}")

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from course.bench.decoding import EAGER, TASKS
+from course.checkpoint import SIZES
 
 Results = dict[str, Any]
 LONG = 950  # Tokens of context; what is decoded after them must fit as well.
+POSITIONS_BYTES = 4 * SIZES["n_positions"] * SIZES["n_embd"]
 
 
 def tokens_per_second(results: Results, name: str, task: str) -> list[float]:
@@ -35,10 +37,11 @@ def bandwidth(results: Results) -> float:
     return float(max(results["read_bandwidth"]))
 
 
-def bytes_read(results: Results, bits: int) -> float:
-    """Bytes of weights that one token needs, in a model of so many bits."""
-    # The table of positions is looked up, not read.
-    return float(results["weights_bytes"]) * bits / 32
+def bytes_read(results: Results) -> float:
+    """Bytes of float32 weights that one token needs."""
+    # Of the table of positions, one row is looked up. (`wte` is also the head, which
+    # needs every row.)
+    return float(results["weights_bytes"] - POSITIONS_BYTES)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ class Goal:
     def reached(self) -> bool:
         """Whether the median meets the goal."""
         return self.middle <= self.goal if self.most else self.middle >= self.goal
+
+    def written(self, figure: float) -> str:
+        """Write a figure with two decimals, or three where two would be the goal's."""
+        close = f"{self.middle:.2f}" == f"{self.goal:.2f}"
+        return f"{figure:.3f}" if close else f"{figure:.2f}"
 
 
 def goals(results: Results) -> list[Goal]:
@@ -177,4 +185,4 @@ def over(results: Results, ours: str, theirs: str, task: str) -> list[float]:
 def bandwidth_share(results: Results) -> list[float]:
     """Bytes of weights per second, over what the machine reads at best."""
     seconds = time_per_token(results, "kernels", 16)
-    return [bytes_read(results, 32) / s / bandwidth(results) for s in seconds]
+    return [bytes_read(results) / s / bandwidth(results) for s in seconds]

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+# What decides how fast a processor multiplies, as Linux calls it.
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 PACKAGES = ("max", "mojo-compiler", "torch", "transformers", "numpy", "ctranslate2")
 
 
@@ -19,6 +21,7 @@ def machine() -> dict[str, Any]:
     """What was measured on, and with what."""
     return {
         "processor": _processor(),
+        "features": _features(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES if _version(name)},
@@ -54,10 +57,19 @@ def _version(package: str) -> str:
 
 
 def _processor() -> str:
+    return _of_the_processor("model name") or platform.processor() or platform.machine()
+
+
+def _features() -> list[str]:
+    flags = _of_the_processor("flags").split()
+    return [name for name in FEATURES if name in flags]
+
+
+def _of_the_processor(what: str) -> str:
+    """What Linux says of the first core; empty elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if "model name" in line
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    except OSError:
+        return ""
+    found = (line.partition(":") for line in lines)
+    return next((text.strip() for name, _, text in found if name.strip() == what), "")

@@ -52,7 +52,7 @@ def _goals(results: Results) -> Table:
         table.add_row(
             goal.name,
             f"{sign} {goal.goal}",
-            *(f"{figure:.2f}" for figure in figures),
+            *(goal.written(figure) for figure in figures),
             "reached" if goal.reached else "missed",
         )
     return table

@@ -91,7 +91,7 @@ explorers.define("sampling", (app, data) => {
         show();
     }
 
-    /** The probabilities that are drawn from: top-k, then top-p, then temperature. */
+    /** The probabilities that are drawn from: top-k, then temperature, then top-p. */
     function afterSettings(logits) {
         if (state.temperature === 0) {
             const best = logits.indexOf(Math.max(...logits));

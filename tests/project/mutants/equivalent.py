@@ -66,7 +66,7 @@ EQUIVALENT = {
     "step 16: return np.where(probabilities < min_p * probabilities.max(), -np.inf, logits) -> return np.where(probabilities < probabilities.max() * min_p, -np.inf, logits)": EITHER_ORDER,
     "step 16: logits = logits / np.float32(sampling.temperature) -> logits = logits / sampling.temperature": ROUNDING,
     "step 16: return int(logits.argmax()) -> return logits.argmax()": A_NUMPY_NUMBER,
-    "step 16: return int(rng.choice(exact.size, p=exact / exact.sum())) -> return rng.choice(exact.size, p=exact / exact.sum())": A_NUMPY_NUMBER,
+    "step 16: return int(rng.choice(probabilities.size, p=probabilities)) -> return rng.choice(probabilities.size, p=probabilities)": A_NUMPY_NUMBER,
     "step 16: for text, row in zip(texts, logits, strict=True): -> for text, row in zip(texts, logits):": AS_LONG,
     "step 16: for text, row in zip(texts, logits, strict=True): -> for text, row in zip(texts, logits, strict=False):": AS_LONG,
     "step 16: self._stream = DecodeStream(skip_special_tokens=True) -> self._stream = DecodeStream()": NO_SPECIAL_TOKEN,

@@ -139,7 +139,7 @@ ONLY_DIVIDED = "    logits = logits / np"
 TOP_K = "    logits = keep_top_k(logits, sampling.top_k)\n"
 TOP_P = "    logits = keep_top_p(logits, sampling.top_p)\n"
 MIN_P = "    logits = keep_min_p(logits, sampling.min_p)\n"
-DRAWN = "return int(rng.choice(exact.size, p=exact / exact.sum()))"
+DRAWN = "return int(rng.choice(probabilities.size, p=probabilities))"
 GREEDY_PENALTY = """        logits = penalize_repetition(logits, token_ids, sampling.repetition_penalty)
         return"""
 GREEDY = "return int(logits.argmax())"
@@ -549,8 +549,11 @@ CHANGES = {
         ("top-k-left-out", (TOP_K + TOP_P, TOP_P + TOP_K)),
         ("top-k-left-out", (TOP_K, TOP_K.replace("logits = ", ""))),
         ("min-p-before-top-p", (TOP_P + MIN_P, MIN_P + TOP_P)),
-        ("not-drawn", (DRAWN, "return int(exact.argmax())")),
-        ("drawn-uniformly", (DRAWN, "return int(rng.choice(np.flatnonzero(exact)))")),
+        ("not-drawn", (DRAWN, "return int(probabilities.argmax())")),
+        (
+            "drawn-uniformly",
+            (DRAWN, "return int(rng.choice(np.flatnonzero(probabilities)))"),
+        ),
         ("not-drawn", (DRAWN, DRAWN.replace("rng.", "np.random.default_rng(0)."))),
         ("rng-not-used", (CHOSEN, CHOSEN.replace("rng", "np.random.default_rng(0)"))),
         ("rng-not-used", (DRAWN, DRAWN.replace("rng.", "np.random."))),
@@ -642,7 +645,7 @@ CHANGES = {
         (None, (KEPT_M, KEPT_M.replace(".max()", ".mean()"))),
         (None, (EXPONENTIALS, EXPONENTIALS.replace("max", "mean"))),
         (None, (DIVIDED, DIVIDED.replace("temperature)", "temperature) ** 2"))),
-        (None, (DRAWN, "return int(rng.integers(exact.size))")),
+        (None, (DRAWN, "return int(rng.integers(probabilities.size))")),
         (None, (FINISHED, 'held, self._held = "", ""')),
         ("returned-twice", (FINISHED, "held = self._held")),
         (None, ("len(self._held)), 0, -1)", "len(self._held)))")),

@@ -160,17 +160,20 @@ MIN_P_OF_LOGITS = """if min_p == 0:
     return np.where(logits < logits.max() + np.log(min_p), -np.inf, logits)"""
 MIN_P = f"""probabilities = softmax(logits)
     {known.KEPT_M}"""
-INVERSE = """cumulative = exact.cumsum()
+INVERSE = """cumulative = probabilities.cumsum(dtype=np.float64)
     return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], "right"))"""
-INVERSE_IN_A_LOOP = """left = rng.random() * exact.sum()
-    for token_id, share in enumerate(exact.tolist()):
+INVERSE_IN_A_LOOP = """left = rng.random() * sum(probabilities.tolist())
+    for token_id, share in enumerate(probabilities.tolist()):
         left -= share
         if left < 0:
             break
     return token_id"""
 GUMBEL = """with np.errstate(divide="ignore"):
-        noisy = np.log(exact) + rng.gumbel(size=exact.size)
+        noisy = np.log(probabilities) + rng.gumbel(size=probabilities.size)
     return int(noisy.argmax())"""
+EXACT = """exact = probabilities.astype(np.float64)
+    exact /= exact.sum()
+    """
 READ_WHILE = """logits = decoder.prefill(prompts)
     for left in reversed(range(max_new_tokens)):
         for"""
@@ -328,8 +331,16 @@ CHANGES = {
             "multinomial",
             (
                 known.DRAWN,
-                "return int(rng.multinomial(1, exact / exact.sum()).argmax())",
+                EXACT + "return int(rng.multinomial(1, exact).argmax())",
             ),
+        ),
+        (
+            "drawn in float64",
+            (known.DRAWN, EXACT + "return int(rng.choice(exact.size, p=exact))"),
+        ),
+        (
+            "drawn as in step 12",
+            (known.DRAWN, "return int(rng.choice(len(logits), p=probabilities))"),
         ),
         (
             "greedy by max",
