@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from course.checkpoint import Checkpoint, load_checkpoint
+from course.checkpoint import Checkpoint, encode, load_checkpoint
 from course.code import has_part_two, load_code, solution
 from course.errors import CourseError, Misuse
 from course.runtime import assert_device_name
@@ -97,14 +97,11 @@ def budget(checkpoint: Checkpoint, prompt: str, max_new_tokens: int | None) -> i
     """Return how many tokens may be generated after a prompt.
 
     Raises:
-        CourseError: The prompt is empty, or does not fit the model with what is asked.
+        CourseError: The prompt has no tokens, or some that the model does not know, or
+            does not fit the model with what is asked.
     """
-    length = len(checkpoint.tokenizer.encode(prompt).ids)
+    length = len(encode(checkpoint, prompt))
     n_positions = checkpoint.sizes["n_positions"]
-    if length == 0:
-        raise CourseError(
-            "The prompt is empty: give the model some text to go on from."
-        )
     room = n_positions - length
     if room < 1:
         raise CourseError(
@@ -139,7 +136,9 @@ def run(request: Request, as_json: bool, notes: Console) -> None:
     notes.print(f"using {engine.description}", style="dim")
     with say(notes, "compiling (minutes the first time, then kept on disk)"):
         tokens = engine.start(new_tokens)
-    stream = code.sampling.TextStream(checkpoint.tokenizer, request.stop)
+    stream = code.sampling.TextStream(
+        checkpoint.tokenizer, request.stop, engine.prompt
+    )
     writer = Writer(request.prompt, as_json, notes)
     try:
         for token_id in tokens:

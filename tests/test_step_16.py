@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, decoders
+from tokenizers.models import WordLevel
 
 from course.check.alternatives import assert_array
 from course.check.mistakes import step_16 as wrong
@@ -377,3 +378,17 @@ def test_stream_at_once(step, tokenizer, stop):
     pieces = [stream.add(i) for i in tokenizer.encode("Once upon a time").ids]
     if "".join(pieces) != "Once upon a time":
         raise known(16, "held-too-long", step)
+
+
+def test_stream_after_prompt(step):
+    """TextStream: the space between the prompt and the text"""
+    tokenizer = Tokenizer(WordLevel({"▁Once": 0, "▁upon": 1}))
+    # It writes no space before the first token of a text.
+    tokenizer.decoder = decoders.Metaspace()
+    stream = step.TextStream(tokenizer, prompt=[0])
+    piece = stream.add(1)
+    if piece != " upon":
+        raise CheckFailed(
+            f"After the prompt 'Once', the token '▁upon' is {piece!r} and not ' upon'.",
+            short="no space after the prompt",
+        )
