@@ -19,19 +19,17 @@ from typing import Any
 
 from rich.console import Console
 
-from course.checkpoint import find_folder, load_checkpoint
+from course.checkpoint import open_checkpoint
 from course.code import assert_done
 from course.errors import CourseError, Misuse
 from course.generate import say
 from course.runtime import assert_device_name
+from course.serve.handover import hand_over
 from course.serve.server import GRACE, Order
 from course.steps import DEMO_MODEL, ROOT, get_step
 
 # Of the reader's steps: the model and its weights, and serving.
 NEEDED = (*range(1, 14), 18)
-
-# What step 18 calls it; importing the step would import MAX.
-ARCHITECTURE = "GPT2LMHeadModel"
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -75,15 +73,17 @@ def serve(request: Request, notes: Console) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     architecture = find_architecture(request.code)
     with say(notes, "checking the model"):
-        folder = check_model(request.model or str(DEMO_MODEL))
+        model = open_checkpoint(request.model or str(DEMO_MODEL))
     try:
-        with listen(request.host, request.port) as listener:
-            port = listener.getsockname()[1]
-            server = Server(request, folder, architecture, listener)
-        with server:
-            server.wait_until_ready(notes)
-            announce(request, port, notes)
-            server.wait()
+        with tempfile.TemporaryDirectory(prefix="course-served-") as folder:
+            hand_over(model, Path(folder))
+            with listen(request.host, request.port) as listener:
+                port = listener.getsockname()[1]
+                server = Server(request, folder, architecture, listener)
+            with server:
+                server.wait_until_ready(notes)
+                announce(request, port, notes)
+                server.wait()
     except KeyboardInterrupt:
         notes.print("The server has stopped.")
 
@@ -100,26 +100,6 @@ def find_architecture(code: str) -> str:
     for number in NEEDED:
         assert_done(get_step(number))
     return f"{step.skeleton.parent}:{step.skeleton.stem}"
-
-
-def check_model(name: str) -> Path:
-    """Check that a model can be served, and return its folder.
-
-    Raises:
-        CourseError: It cannot.
-    """
-    # Found once: for a model of the hub, that asks the hub.
-    folder = find_folder(name)
-    load_checkpoint(str(folder))
-    folder = folder.resolve()
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if ARCHITECTURE not in (config.get("architectures") or []):
-        raise CourseError(
-            f"{folder / 'config.json'}: architectures is "
-            f"{json.dumps(config.get('architectures'))}, and MAX finds a model by it. "
-            f'Write "architectures": ["{ARCHITECTURE}"] there.'
-        )
-    return folder
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -169,7 +149,7 @@ class Server:
     def __init__(
         self,
         request: Request,
-        folder: Path,
+        folder: str,
         architecture: str,
         listener: socket.socket,
     ) -> None:
@@ -177,14 +157,14 @@ class Server:
 
         Args:
             request: What `course serve` is asked for.
-            folder: Holds the model.
+            folder: Holds the model, from `hand_over`.
             architecture: Where MAX finds it.
             listener: The socket; the caller closes its own copy.
         """
         descriptor, self.log_file = tempfile.mkstemp(prefix="course-serve-")
         reading, writing = os.pipe()
         order = Order(
-            folder=str(folder),
+            folder=folder,
             name=request.name,
             architecture=architecture,
             device=request.device,
