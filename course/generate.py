@@ -136,9 +136,7 @@ def run(request: Request, as_json: bool, notes: Console) -> None:
     notes.print(f"using {engine.description}", style="dim")
     with say(notes, "compiling (minutes the first time, then kept on disk)"):
         tokens = engine.start(new_tokens)
-    stream = code.sampling.TextStream(
-        checkpoint.tokenizer, request.stop, engine.prompt
-    )
+    stream = code.sampling.TextStream(checkpoint.tokenizer, request.stop, engine.prompt)
     writer = Writer(request.prompt, as_json, notes)
     try:
         for token_id in tokens:

@@ -111,7 +111,9 @@ def find_pickles(folder: Path) -> list[str]:
 def pickles_among(names: Iterable[str]) -> list[str]:
     """Those of some file names that are pickled weights, the likeliest first."""
     pickles = [name for name in names if name.endswith(PICKLES) and "/" not in name]
-    return sorted(pickles, key=lambda name: (not name.startswith("pytorch_model"), name))
+    return sorted(
+        pickles, key=lambda name: (not name.startswith("pytorch_model"), name)
+    )
 
 
 def only_a_pickle(where: object, pickle: str) -> str:

@@ -163,5 +163,7 @@ def _add_ends(tokenizer: Tokenizer, config: dict[str, Any]) -> None:
     template += ["$A"] + ([after.content] if after else [])
     tokenizer.post_processor = TemplateProcessing(
         single=template,
-        special_tokens=[(end, tokenizer.token_to_id(end)) for end in dict.fromkeys(ends)],
+        special_tokens=[
+            (end, tokenizer.token_to_id(end)) for end in dict.fromkeys(ends)
+        ],
     )

@@ -4,7 +4,6 @@ All have the same sizes, so that one compiled graph serves them all.
 """
 
 import json
-import shutil
 
 import numpy as np
 from safetensors.numpy import load_file, save_file

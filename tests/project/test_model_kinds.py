@@ -43,7 +43,7 @@ class Kind:
 def made(tmp_path_factory):
     """Directories by their kind, made when they are asked for."""
     # A name that shells, URLs and globs read in ways of their own.
-    root = tmp_path_factory.mktemp("kinds") / "it's #1: [é] \"x\" 100% *f16"
+    root = tmp_path_factory.mktemp("kinds") / 'it\'s #1: [é] "x" 100% *f16'
     root.mkdir()
     save_base(root / "base")
     known = {}
