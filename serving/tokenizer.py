@@ -24,7 +24,7 @@ class WholeTable(PreTrainedTokenizerFast):
             rows: How many rows the model's table of embeddings has.
             options: Those of `PreTrainedTokenizerFast`.
         """
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]
         self.rows = rows
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class CheckedTokenizer(TextTokenizer):
         )
 
     @property
-    def tokenizer_vocab_size(self) -> int:  # type: ignore[override]
+    def tokenizer_vocab_size(self) -> int:
         """How many token IDs the model knows."""
         return self.rows
 

@@ -31,7 +31,8 @@ def hand_over(model: Opened, folder: Path) -> None:
             `generation_config.json`, the tokenizer, links to the files with the
             weights, and which of the tensors in them is which.
     """
-    ends = sorted(model.end_of_text) or None
+    # MAX's server does not start without one: that of no token never comes.
+    ends = sorted(model.end_of_text) or [model.sizes["vocab_size"]]
     config = {
         **model.sizes,
         "model_type": "gpt2",

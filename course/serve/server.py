@@ -187,13 +187,14 @@ def _pipeline(order: Order) -> dict[str, Any]:
         )
     )
     found = PIPELINE_REGISTRY.retrieve_factory(config, task=config.task)
+    factory: Any = found.factory
     names = read_names(handed_over)
     adapters = {
         kind: NamedAdapter(adapter, names)
-        for kind, adapter in found.factory.keywords["weight_adapters"].items()
+        for kind, adapter in factory.keywords["weight_adapters"].items()
     }
     return {
-        "model_factory": functools.partial(found.factory, weight_adapters=adapters),
+        "model_factory": functools.partial(factory, weight_adapters=adapters),
         "pipeline_config": config,
         "tokenizer": found.tokenizer,
         "task": config.task,
