@@ -27,7 +27,14 @@ PARAMETERS = {
     "gpt2-xl": 1_557_611_200,
 }
 HEAD_DIM = 64
-FORMS = ["with head model", "with lm_head", "body only", "old file"]
+FORMS = [
+    "with head model",
+    "with lm_head",
+    "body only",
+    "old file",
+    "with another head",
+    "half precision",
+]
 
 each_model = pytest.mark.parametrize("case", MODELS, ids=str)
 
@@ -145,6 +152,12 @@ def test_names_and_shapes(step, case, form):
     assert_names(weights, expected, form)
     for name, right in expected.items():
         assert_turned(step, name, np.shape(weights[name]), right.shape)
+        if (dtype := np.asarray(weights[name]).dtype) != np.float32:
+            raise CheckFailed(
+                f"Of a file in half precision, convert_weights makes {name} "
+                f"{dtype}; the model takes float32.",
+                short=f"{name}: {dtype}",
+            )
 
 
 def assert_names(weights, expected, form):
@@ -175,6 +188,11 @@ def tensors_in(form, case):
     tensors = tensors_of(case)
     if form == "with lm_head":
         tensors["lm_head.weight"] = tensors["transformer.wte.weight"]
+    if form == "with another head":
+        tensors["v_head.summary.weight"] = np.ones([1, 3], dtype=np.float32)
+        tensors["score.weight"] = np.ones([2, 3], dtype=np.float32)
+    if form == "half precision":
+        tensors = {k: v.astype(np.float16) for k, v in tensors.items()}
     if form in {"body only", "old file"}:
         tensors = {k.removeprefix("transformer."): v for k, v in tensors.items()}
     if form == "old file":
