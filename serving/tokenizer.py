@@ -90,7 +90,7 @@ class CheckedTokenizer(TextTokenizer):
             raise InputError("The prompt is empty: there is nothing to go on from.")
         if token_ids.min() < 0 or token_ids.max() >= self.rows:
             raise InputError(
-                f"The model knows the token IDs 0 to {self.rows - 1}; those of the "
-                f"prompt go from {token_ids.min()} to {token_ids.max()}."
+                f"Token IDs go from 0 to {self.rows - 1}, those of the prompt from "
+                f"{token_ids.min()} to {token_ids.max()}."
             )
         return token_ids
