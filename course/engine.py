@@ -14,7 +14,7 @@ from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from rich.console import Console
 
-from course.checkpoint import Checkpoint
+from course.checkpoint import Checkpoint, encode
 from course.code import Code
 from course.compiled import build_whole_sequence, compile_cached, compile_kernels
 from course.errors import Misuse
@@ -44,8 +44,7 @@ class Engine(ABC):
     @cached_property
     def prompt(self) -> list[int]:
         """The token IDs of the prompt."""
-        ids: list[int] = self.checkpoint.tokenizer.encode(self.request.prompt).ids
-        return ids
+        return encode(self.checkpoint, self.request.prompt)
 
     @cached_property
     def sampling(self) -> Any:

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from course.checkpoint import Checkpoint, load_checkpoint
+from course.checkpoint import Checkpoint, encode, load_checkpoint
 from course.code import has_part_two, load_code, solution
 from course.errors import CourseError, Misuse, assert_text
 from course.runtime import assert_device, assert_device_name
@@ -110,14 +110,11 @@ def budget(checkpoint: Checkpoint, prompt: str, max_new_tokens: int | None) -> i
     """Return how many tokens may be generated after a prompt.
 
     Raises:
-        CourseError: The prompt is empty, or does not fit the model with what is asked.
+        CourseError: The prompt has no tokens, or some that the model does not know, or
+            does not fit the model with what is asked.
     """
-    length = len(checkpoint.tokenizer.encode(prompt).ids)
+    length = len(encode(checkpoint, prompt))
     n_positions = checkpoint.sizes["n_positions"]
-    if length == 0:
-        raise CourseError(
-            "The prompt is empty: give the model some text to go on from."
-        )
     room = n_positions - length
     if room < 1:
         raise CourseError(
@@ -152,7 +149,7 @@ def run(request: Request, as_json: bool, notes: Console) -> None:
     notes.print(f"using {engine.description}", style="dim")
     with say(notes, "preparing the model", COMPILING):
         tokens = engine.start(new_tokens)
-    stream = code.sampling.TextStream(checkpoint.tokenizer, request.stop)
+    stream = code.sampling.TextStream(checkpoint.tokenizer, request.stop, engine.prompt)
     writer = Writer(request.prompt, as_json, notes)
     try:
         for token_id in tokens:

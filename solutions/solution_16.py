@@ -237,17 +237,24 @@ class TextStream:
         stopped: Whether a stop sequence was found; the text ends before it.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        stop: Sequence[str] = (),
+        prompt: Sequence[int] = (),
+    ) -> None:
         """Begin a text.
 
         Args:
             tokenizer: The tokenizer that the model was trained with.
             stop: The sequences that end the text; none of them is empty.
+            prompt: The token IDs before the text: some tokenizers write a token
+                differently at the beginning of a text.
         """
         self.tokenizer = tokenizer
         self.stop = stop
         self.stopped = False
-        self._stream = DecodeStream(skip_special_tokens=True)
+        self._stream = DecodeStream(ids=prompt, skip_special_tokens=True)
         self._held = ""
 
     def add(self, token_id: int) -> str:

@@ -42,6 +42,8 @@ GPT2_SIZES = {"gpt2": GPT2Config()}
 CONV1D_WEIGHTS = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
 # Old files store the causal mask beside the weights.
 STORED_MASKS = (".attn.bias", ".attn.masked_bias")
+# Whatever else a file holds, such as the head of another task, is no part of GPT-2.
+PARTS = ("transformer.", "wte.", "wpe.", "h.", "ln_f.", "lm_head.")
 
 
 def read_config(folder: Path) -> GPT2Config:
@@ -62,21 +64,25 @@ def read_config(folder: Path) -> GPT2Config:
 
 
 def convert_weights(
-    tensors: Mapping[str, NDArray[np.float32]],
+    tensors: Mapping[str, NDArray[np.floating]],
 ) -> dict[str, NDArray[np.float32]]:
     """Give Hugging Face's tensors the names and shapes of our parameters.
 
     Args:
         tensors: The tensors of a GPT-2 by name, with or without the prefix
-            "transformer.", with or without lm_head and stored masks.
+            "transformer.", with or without lm_head and stored masks, in any
+            precision.
 
     Returns:
-        The parameters of `MaxGPT2LMHeadModel` by name.
+        The parameters of `MaxGPT2LMHeadModel` by name, float32.
     """
     weights = {}
     for name, tensor in tensors.items():
         if name.endswith(STORED_MASKS):
             continue
+        if not name.startswith(PARTS):
+            continue
+        tensor = np.asarray(tensor, dtype=np.float32)
 
         # TODO: Turn the weights of Conv1D layers over, and only these
         # Hint: name.endswith(CONV1D_WEIGHTS), then np.ascontiguousarray(tensor.T)

@@ -54,8 +54,9 @@ CONFIGS = {
     **{f"without {name}": {k: SIZES[k] for k in SIZES if k != name} for name in SIZES},
     "as published": {k: SIZES[k] for k in SIZES if k != "n_inner"} | BESIDE,
 }
-# Without the prefix, without the head, and with the masks that old files store.
-FORMS = ["with head model", "body only", "old file"]
+# Without the prefix, without the head, with the masks that old files store, and with
+# heads for other tasks.
+FORMS = ["with head model", "body only", "old file", "with another head"]
 
 each_model = pytest.mark.parametrize("case", MODELS, ids=str)
 each_form = pytest.mark.parametrize("form", FORMS)
@@ -316,9 +317,23 @@ def test_other_head(step, case):
         assert_weight(step, name, weights[name], expected, tensors[name])
 
 
+@each_model
+def test_half_precision(step, case):
+    """convert_weights, half precision: float32, whatever the file keeps"""
+    half = {k: v.astype(np.float16) for k, v in tensors_of(case).items()}
+    weights = convert(step, half)
+    for name, right in parameters_of(case).items():
+        expected = {name: right.astype(np.float16).astype(np.float32)}
+        stored = half.get(name, half["transformer.wte.weight"])
+        assert_weight(step, name, weights[name], expected, stored)
+
+
 def tensors_in(form, case):
     """The tensors of one kind of file."""
     tensors = tensors_of(case)
+    if form == "with another head":
+        tensors["v_head.summary.weight"] = np.ones([1, 3], dtype=np.float32)
+        tensors["score.weight"] = np.ones([2, 3], dtype=np.float32)
     if form in {"body only", "old file"}:
         tensors = {k.removeprefix("transformer."): v for k, v in tensors.items()}
     if form == "old file":

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, decoders
+from tokenizers.models import WordLevel
 
 from course.check.alternatives import assert_array, wrong
 from course.check.tools import Case, CheckFailed, Expected, known, reference
@@ -582,3 +583,17 @@ def overlap(text, stop):
     """How much of the end of a text may be the beginning of a stop sequence."""
     lengths = (n for s in stop for n in range(1, len(s)) if text.endswith(s[:n]))
     return max(lengths, default=0)
+
+
+def test_stream_after_prompt(step):
+    """TextStream: the space between the prompt and the text"""
+    tokenizer = Tokenizer(WordLevel({"▁Once": 0, "▁upon": 1}))
+    # It writes no space before the first token of a text.
+    tokenizer.decoder = decoders.Metaspace()
+    stream = step.TextStream(tokenizer, prompt=[0])
+    piece = stream.add(1)
+    if piece != " upon":
+        raise CheckFailed(
+            f"After the prompt 'Once', the token '▁upon' is {piece!r} and not ' upon'.",
+            short="no space after the prompt",
+        )

@@ -20,21 +20,19 @@ from typing import Any
 from rich.console import Console
 
 from course import child
-from course.checkpoint import find_folder, load_checkpoint
+from course.checkpoint import open_checkpoint
 from course.code import assert_done
 from course.errors import CourseError, Misuse, assert_text
 from course.generate import COMPILING, say
 from course.plain_path import plain_path
 from course.runtime import assert_device, assert_device_name
+from course.serve.handover import hand_over
 from course.serve.server import GRACE, Order
 from course.signals import what_ended
 from course.steps import DEMO_MODEL, ROOT, get_step
 
 # Of the reader's steps: the model and its weights, and serving.
 NEEDED = (*range(1, 14), 18)
-
-# What step 18 calls it; importing the step would import MAX.
-ARCHITECTURE = "GPT2LMHeadModel"
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -81,9 +79,12 @@ def serve(request: Request, notes: Console) -> None:
     assert_device(request.device, notes)
     architecture = find_architecture(request.code)
     with say(notes, "checking the model"):
-        folder = check_model(request.model or str(DEMO_MODEL))
+        model = open_checkpoint(request.model or str(DEMO_MODEL))
     try:
         with contextlib.ExitStack() as stack:
+            made = tempfile.TemporaryDirectory(prefix="course-served-")
+            folder = Path(stack.enter_context(made))
+            hand_over(model, folder)
             with listen(request.host, request.port) as listener:
                 port = listener.getsockname()[1]
                 folder = stack.enter_context(plain_path(folder))
@@ -108,26 +109,6 @@ def find_architecture(code: str) -> str:
     for number in NEEDED:
         assert_done(get_step(number))
     return f"{step.skeleton.parent}:{step.skeleton.stem}"
-
-
-def check_model(name: str) -> Path:
-    """Check that a model can be served, and return its folder.
-
-    Raises:
-        CourseError: It cannot.
-    """
-    # Found once: for a model of the hub, that asks the hub.
-    folder = find_folder(name)
-    load_checkpoint(str(folder))
-    folder = folder.resolve()
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if ARCHITECTURE not in (config.get("architectures") or []):
-        raise CourseError(
-            f"{folder / 'config.json'}: architectures is "
-            f"{json.dumps(config.get('architectures'))}, and MAX finds a model by it. "
-            f'Write "architectures": ["{ARCHITECTURE}"] there.'
-        )
-    return folder
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -185,7 +166,7 @@ class Server:
 
         Args:
             request: What `course serve` is asked for.
-            folder: Holds the model.
+            folder: Holds the model, from `hand_over`.
             architecture: Where MAX finds it.
             listener: The socket; the caller closes its own copy.
         """

@@ -9,6 +9,7 @@ far it is.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -40,7 +41,7 @@ class Order:
     """What is to be served, and how.
 
     Attributes:
-        folder: Holds the model.
+        folder: Holds the model, from `hand_over`.
         name: What clients call it.
         architecture: Where MAX finds it: FOLDER:MODULE.
         device: auto, cpu or gpu.
@@ -157,8 +158,10 @@ def _pipeline(order: Order) -> dict[str, Any]:
     from max.pipelines.modeling.types import PipelineTask
 
     from course.runtime import find_device
+    from course.serve.handover import NamedAdapter, read_names, weight_files
     from course.steps import from_root
 
+    handed_over = Path(order.folder)
     on_cpu = find_device(order.device).is_host
     # MAX takes FOLDER:MODULE as well, but no colon in the folder.
     folder, _, module = order.architecture.rpartition(":")
@@ -174,6 +177,9 @@ def _pipeline(order: Order) -> dict[str, Any]:
     config = PipelineConfig.from_args(
         PipelineArgs.from_flat_kwargs(
             model_path=order.folder,
+            weight_path=weight_files(handed_over),
+            # However they are stored; MAX would look for a file in this encoding.
+            quantization_encoding="float32",
             served_model_name=order.name,
             device_specs=[DeviceSpec.cpu() if on_cpu else DeviceSpec.accelerator()],
             max_batch_size=order.max_batch_size,
@@ -183,8 +189,14 @@ def _pipeline(order: Order) -> dict[str, Any]:
         )
     )
     found = PIPELINE_REGISTRY.retrieve_factory(config, task=config.task)
+    factory: Any = found.factory
+    names = read_names(handed_over)
+    adapters = {
+        kind: NamedAdapter(adapter, names)
+        for kind, adapter in factory.keywords["weight_adapters"].items()
+    }
     return {
-        "model_factory": found.factory,
+        "model_factory": functools.partial(factory, weight_adapters=adapters),
         "pipeline_config": config,
         "tokenizer": found.tokenizer,
         "task": config.task,

@@ -11,6 +11,10 @@ FIELDS = "fields = [field.name for field in dataclasses.fields(GPT2Config)]"
 IF_MASK = """        if name.endswith(STORED_MASKS):
             continue
 """
+IF_OTHER = """        if not name.startswith(PARTS):
+            continue
+"""
+AS_FLOAT32 = "        tensor = np.asarray(tensor, dtype=np.float32)\n"
 IF_CONV1D = "if name.endswith(CONV1D_WEIGHTS):"
 TURNED = "tensor = np.ascontiguousarray(tensor.T)"
 IF_BARE = 'if not name.startswith(("transformer.", "lm_head.")):'

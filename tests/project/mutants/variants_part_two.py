@@ -40,7 +40,7 @@ REPLACED = """config = GPT2Config()
     return config"""
 WHOLE_LOOP = f"""    weights = {{}}
     for name, tensor in tensors.items():
-{known.IF_MASK}        {known.IF_CONV1D}
+{known.IF_MASK}{known.IF_OTHER}{known.AS_FLOAT32}        {known.IF_CONV1D}
             {known.TURNED}
 {known.PREFIX}        weights[name] = tensor
 """
@@ -50,12 +50,13 @@ COMPREHENSION = """    def ours(name):
         return "transformer." + name.removeprefix("transformer.")
 
     def turned(name, tensor):
+        tensor = tensor.astype(np.float32)
         return tensor.T.copy() if name.endswith(CONV1D_WEIGHTS) else tensor
 
     weights = {
         ours(name): turned(name, tensor)
         for name, tensor in tensors.items()
-        if not name.endswith(STORED_MASKS)
+        if not name.endswith(STORED_MASKS) and name.startswith(PARTS)
     }
 """
 SAFE_OPEN = """    from safetensors import safe_open
