@@ -280,7 +280,7 @@ def serve(
         int, typer.Option(min=1, help="How many texts are written at the same time.")
     ] = 8,
     code: Annotated[
-        str, typer.Option(help="Whose steps 13 and 18: solutions, or steps for yours.")
+        str, typer.Option(help="Whose GPT-2: solutions, or steps for yours.")
     ] = "solutions",
     device: Device = "auto",
 ) -> None:

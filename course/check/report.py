@@ -153,5 +153,5 @@ def check_command(command: str, step: Step, file: Path) -> str:
 
 def _next_step(result: StepResult) -> str:
     if result.step == len(STEPS):
-        return "course serve --code steps (uses your steps 13 and 18)"
+        return "course serve --code steps"
     return f"course check {result.step + 1} · chapter {result.step + 1:02d}"
