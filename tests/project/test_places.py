@@ -12,7 +12,8 @@ import tokenize
 import pytest
 
 from course.check.loading import StepCannotLoad, load_step
-from course.skeleton import make_skeleton, open_todos
+from course.open_todos import open_todos
+from course.skeleton import make_skeleton
 from course.source import NotPythonText, lines_of, read_source
 from course.steps import ROOT, STEPS, get_step
 
