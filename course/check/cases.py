@@ -37,7 +37,10 @@ NARROW: dict[str, Any] = {
     "n_inner": None,
     "layer_norm_epsilon": 0.05,
 }
-SIZES = {"wide": WIDE, "narrow": NARROW}
+# No size is a multiple of what a processor computes at once: MAX's exp overflows only
+# in the rest, which is computed number by number.
+ODD: dict[str, Any] = WIDE | {"n_embd": 45, "n_head": 5, "n_inner": 83}
+SIZES = {"wide": WIDE, "narrow": NARROW, "odd": ODD}
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Case:
     """One model size with one input shape.
 
     Attributes:
-        size: The name of the model's size, "wide" or "narrow".
+        size: The name of the model's size, "wide", "narrow" or "odd".
         batch: How many sequences.
         length: How many tokens each has.
         times: How much larger the hidden states are than usual. Large ones make
@@ -129,7 +132,7 @@ CASES = (
     Case("narrow", batch=1, length=17),
 )
 # Attention scores beyond 100, and up to 50 in the feed-forward network.
-LARGE = Case("wide", batch=1, length=4, times=10.0)
+LARGE = Case("odd", batch=1, length=5, times=10.0)
 # For the whole model, which takes MAX longest. If it is wrong, all cases are looked at.
 MODEL_CASES = tuple(
     case for case in CASES if str(case) in {"wide-2x7", "narrow-2x1", "narrow-1x17"}
