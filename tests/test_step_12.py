@@ -198,10 +198,14 @@ def count_draws(step, temperature, device, seed=0):
     rng = np.random.default_rng(seed)
     drawn = draw(step, logits, device, temperature, rng, batch=DRAWS)
     if drawn.shape != (DRAWS, 1):
-        raise CheckFailed(
-            f"generate_next_token returns the shape {list(drawn.shape)} for a batch of "
-            f"{DRAWS}; it should be [{DRAWS}, 1]."
+        name = "token-with-other-axes" if drawn.size == DRAWS else "first-of-batch-only"
+        shape = list(drawn.shape)
+        detail = (
+            f"generate_next_token returns the shape {shape} for a batch of {DRAWS}; it "
+            f"should be [{DRAWS}, 1]."
         )
+        lines = [r"\[0", r":1\]", "choice", "draw", "return"]
+        raise known(12, name, step, detail=detail, short=f"{shape}", lines=lines)
     return np.bincount(drawn[:, 0], minlength=logits.shape[-1])
 
 
@@ -263,6 +267,19 @@ def test_seed(step, device):
         raise known(12, "fixed-seed", step)
 
 
+def test_large_logits(step, device):
+    """large logits: drawn from as from others"""
+    logits = np.array([[[150, 20, 300, -400, 100, 0]]], dtype=np.float32)
+    try:
+        tokens = draw(step, logits, device)
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise known(12, "large-logits", step, detail=detail) from None
+    if (tokens != logits.argmax()).any():
+        detail = f"Of {logits.ravel().tolist()} you draw {tokens.ravel()[:9].tolist()}."
+        raise known(12, "large-logits", step, detail=detail)
+
+
 def test_without_rng(step, device):
     """no rng: a fresh one is made"""
     logits = hugging_face_probabilities(TEMPERATURES[0]).inputs[0]
@@ -287,7 +304,10 @@ def test_generate(step, case, device):
         if not isinstance(tokens, Iterator):
             detail = f"It returns a {type(tokens).__name__}, not a generator."
             raise known(12, "not-a-generator", step, detail=detail)
-        arrays = [to_array(token) for token in itertools.islice(tokens, 20)]
+        arrays = [
+            to_array(token, "generate_tokens", does="yields")
+            for token in itertools.islice(tokens, 20)
+        ]
         if not arrays:
             raise CheckFailed("generate_tokens yields nothing.", short="no tokens")
         for array in arrays:

@@ -48,7 +48,10 @@ DEEP: dict[str, Any] = {
     "n_inner": 6,
     "layer_norm_epsilon": 1e-3,
 }
-SIZES = {"wide": WIDE, "narrow": NARROW, "deep": DEEP}
+# No size is a multiple of what a processor computes at once: MAX's exp overflows only
+# in the rest, which is computed number by number.
+ODD: dict[str, Any] = WIDE | {"n_embd": 45, "n_head": 5, "n_inner": 83}
+SIZES = {"wide": WIDE, "narrow": NARROW, "deep": DEEP, "odd": ODD}
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ CASES = (
     Case("narrow", batch=1, length=17),
 )
 # Attention scores beyond 100, and up to 50 in the feed-forward network.
-LARGE = Case("wide", batch=1, length=4, times=10.0)
+LARGE = Case("odd", batch=1, length=5, times=10.0)
 # For the whole model, which takes MAX longest. If it is wrong, all cases are looked at.
 MODEL_CASES = tuple(
     case for case in CASES if str(case) in {"wide-2x7", "narrow-2x1", "narrow-1x17"}

@@ -233,26 +233,33 @@ def shapes_of(module: Module[..., Any]) -> dict[str, list[int]]:
     }
 
 
-def to_array(output: object, what: str = "forward") -> Array:
-    """Turn what the reader's code returned into a NumPy array.
+def to_array(output: object, what: str = "forward", does: str = "returns") -> Array:
+    """Turn what the reader's code returned, or yielded, into a NumPy array.
 
     Raises:
         CheckFailed: It is not a MAX tensor.
     """
     if output is None:
         raise CheckFailed(
-            f"{what} returns None. Does it end in a `return`?", short="None"
+            f"{what} {does} None. Does it end in a `return`?", short="None"
         )
     if not isinstance(output, Tensor):
-        kind = f"{type(output).__module__}.{type(output).__qualname__}"
+        kind = kind_of(output)
         raise CheckFailed(
-            f"{what} returns a {kind.removeprefix('builtins.')}, not a MAX Tensor. "
-            "Stay with tensors from input to output.",
+            f"{what} {does} {kind}, not a MAX Tensor. Stay with tensors from input to "
+            "output.",
             mistake="not-a-tensor",
-            short=f"a {type(output).__qualname__}",
+            short=kind,
         )
     array: Array = output.to_numpy()
     return array
+
+
+def kind_of(value: object) -> str:
+    """What a value is, with its article: "an int", "a numpy.ndarray"."""
+    module, name = type(value).__module__, type(value).__qualname__
+    kind = name if module == "builtins" else f"{module.partition('.')[0]}.{name}"
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def assert_shape(output: object, expected: Array, what: str = "forward") -> Array:

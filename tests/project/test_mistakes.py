@@ -50,8 +50,7 @@ def module_check(number):
 
 def cases_of(number):
     module, hugging_face = module_check(number)
-    cases = [*module.CASES, *([module.LARGE] if hasattr(module, "LARGE") else [])]
-    return {case: hugging_face(case) for case in cases}
+    return {case: hugging_face(case) for case in module.CASES}
 
 
 def kinds_of_step_12():

@@ -62,7 +62,7 @@ def explain_error(error: Exception, attempt: Attempt) -> CheckFailed | None:
         detail = in_plain_words(str(error).strip()) or ""
         line = quote(attempt.step, mistake.lines, mistake.within)
         line = line or "".join(reader_lines(error, path)[-1:])
-        text = in_words(mistake, attempt.step, detail, line)
+        text = in_words(mistake, detail, line)
         return CheckFailed(
             text, mistake=mistake.id, short="shapes or dtypes do not fit"
         )
@@ -101,7 +101,10 @@ def named(
     mistakes: Sequence[Mistake], step: Any, *, detail: str = "", short: str = ""
 ) -> CheckFailed:
     """Put mistakes into words, with the reader's own lines."""
-    texts = [in_words(mistake, step, detail) for mistake in mistakes]
+    texts = [
+        in_words(mistake, detail, quote(step, mistake.lines, mistake.within))
+        for mistake in mistakes
+    ]
     if len(texts) > 1:
         texts = [
             "Two mistakes together give what you got.",
@@ -124,18 +127,13 @@ def failed_by(
     """Put one mistake into words, by its id; `lines` and `within` as in `quote`."""
     mistake = get_mistake(number, name)
     line = quote(step, lines or mistake.lines, within or mistake.within)
-    text = in_words(mistake, step, detail, line)
+    text = in_words(mistake, detail, line)
     return CheckFailed(text, mistake=name, short=short)
 
 
-def in_words(mistake: Mistake, step: Any, detail: str = "", line: str = "") -> str:
+def in_words(mistake: Mistake, detail: str, line: str) -> str:
     """What is wrong, with the reader's line, why it matters, and where to look."""
-    lines = [
-        mistake.what,
-        detail,
-        line or quote(step, mistake.lines, mistake.within),
-        mistake.why,
-    ]
+    lines = [mistake.what, detail, line, mistake.why]
     return "\n".join([*filter(None, lines), f"Where to look: {mistake.look}"])
 
 

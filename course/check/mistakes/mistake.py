@@ -29,6 +29,7 @@ class Mistake:
             ones and the sizes of the model.
         refused: How it shows in an operation that MAX refuses to do.
         seen_in: Whether the reader's module, as constructed, shows it.
+        large_numbers: Whether it shows in large numbers only, as an overflow does.
         lines: Patterns that find the reader's line, the best one first.
         within: The function in which to look for that line; everywhere by default.
     """
@@ -41,6 +42,7 @@ class Mistake:
     shapes: Callable[[Shapes, dict[str, Any]], Shapes] | None = None
     refused: tuple[Refusal, ...] = ()
     seen_in: Callable[[Any], bool] | None = None
+    large_numbers: bool = False
     lines: tuple[str, ...] = ()
     within: str = ""
 

@@ -71,18 +71,6 @@ def sigmoid(x: Array) -> Array:
     return y
 
 
-def tanh_by_difference(x: Array) -> Array:
-    """Tanh as one first writes it; infinity by infinity where x is large."""
-    y: Array = (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x))
-    return y
-
-
-def tanh_by_square(x: Array) -> Array:
-    """Tanh with one power; infinity by infinity where x is large."""
-    y: Array = (np.exp(2 * x) - 1) / (np.exp(2 * x) + 1)
-    return y
-
-
 # By the mistake of which they are kinds.
 BY_HAND: dict[str, tuple[dict[str, Any], ...]] = {
     "gelu-constants": (
@@ -125,7 +113,6 @@ BY_HAND: dict[str, tuple[dict[str, Any], ...]] = {
         {"bend": np.sin},
         {"bend": np.arctan},
     ),
-    "tanh-overflows": ({"bend": tanh_by_difference}, {"bend": tanh_by_square}),
 }
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -245,12 +232,14 @@ MISTAKES = (
         "GELU, without them.",
         r"erf|sigmoid|sin\(|atan",
     ),
-    _by_hand(
-        "tanh-overflows",
-        "Your tanh gives NaN for large numbers: infinity divided by infinity.",
-        "e to the power of 89 is more than float32 can hold. F.tanh, and F.gelu, are "
-        "made so that this cannot happen.",
-        r"\bexp\(",
+    Mistake(
+        id="tanh-overflows",
+        what="Your activation breaks down where numbers are large: infinity divided by "
+        "infinity.",
+        why="e to the power of 89 is more than float32 can hold.",
+        look="The activation in `forward`: F.tanh and F.gelu never overflow.",
+        large_numbers=True,
+        lines=(r"\bexp\(",),
     ),
     _activation(
         "relu",

@@ -57,12 +57,13 @@ def generate(
     case: Case,
     expected: Expected,
     *,
-    position: int = -1,
+    position: int | str = -1,
     choose: str = "the largest",
     fed_back: str = "behind",
     extra: int = 0,
     sequences: str = "all",
     output: str = "new tokens",
+    layout: str = "[batch, 1]",
 ) -> Array:
     """As many new tokens as expected, each the most likely one."""
     ids = expected.inputs[0]
@@ -70,8 +71,14 @@ def generate(
         ids = ids[:1]
     start = ids
     new = [ids[:, :0]]
+    texts = [ids]
     for _ in range(expected.output.shape[1] + extra):
         logits = logits_of(ids, expected.weights)
+        if position == "last of the vocabulary":
+            return logits[..., -1].argmax(axis=-1)[:, None]
+        if isinstance(position, str):
+            sequence = logits[0 if position == "first sequence" else -1]
+            return sequence.argmax(axis=-1)[:, None]
         if choose == "at every position":
             return logits.argmax(axis=-1)[:, :, None]
         if choose == "the largest over positions":
@@ -95,12 +102,21 @@ def generate(
             ids = np.concatenate([ids[:, 1:], token], axis=1)
         elif fed_back == "behind the prompt":
             ids = np.concatenate([start, token], axis=1)
+        texts.append(ids)
     tokens = np.concatenate(new, axis=1)
     if output == "without the first":
         return tokens[:, 1:]
     if output == "prompt and new tokens":
         return np.concatenate([start, tokens], axis=1)
-    return tokens
+    if output == "the text so far":
+        return np.concatenate(texts[1:], axis=1)
+    if output == "the text before":
+        return np.concatenate(texts[:-1], axis=1)
+    if layout == "[batch, 1, 1]":
+        return tokens[:, :, None]
+    if layout == "[1, batch]":
+        return tokens.T
+    return tokens[:, 0] if layout == "[batch]" else tokens
 
 
 def probabilities(
@@ -171,7 +187,7 @@ MISTAKES = (
         what="Your token IDs are not int64.",
         why="They are looked up in a table, and joined with IDs that are int64.",
         look="The dtype where the tensor is made: DType.int64.",
-        lines=(r"Tensor\(.*dtype", r"dtype", r"astype"),
+        lines=(r"Tensor\(.*dtype", r"dtype", r"astype", r"Tensor\(", r"from_dlpack"),
     ),
     Mistake(
         id="special-tokens-skipped",
@@ -222,6 +238,41 @@ MISTAKES = (
         look=LAST,
         ways=({"choose": "at every position"},),
         lines=(r"model\(",),
+        within="generate_next_token",
+    ),
+    Mistake(
+        id="sequence-for-position",
+        what="Your index takes one sequence of the batch instead of each one's last "
+        "position.",
+        why="Logits are [batch, seq_length, vocab_size]: the first axis is the batch.",
+        look=LAST,
+        ways=({"position": "last sequence"}, {"position": "first sequence"}),
+        lines=(r"\[-1\]", r"\[0\]", r"\[-1", r"model\("),
+        within="generate_next_token",
+    ),
+    Mistake(
+        id="vocabulary-for-position",
+        what="Your index takes the last token of the vocabulary instead of the last "
+        "position.",
+        why="Logits are [batch, seq_length, vocab_size]: positions are the axis in the "
+        "middle.",
+        look=LAST,
+        ways=({"position": "last of the vocabulary"},),
+        lines=(r"-1\]", r"model\("),
+        within="generate_next_token",
+    ),
+    Mistake(
+        id="token-with-other-axes",
+        what="Your next token does not have the shape [batch, 1].",
+        why="It is appended to the token IDs, [batch, seq_length], as one column.",
+        look="generate_next_token: a list of lists, [[token], [token], ...], one for "
+        "each sequence; F.argmax keeps its axis.",
+        ways=(
+            {"layout": "[batch]"},
+            {"layout": "[batch, 1, 1]"},
+            {"layout": "[1, batch]"},
+        ),
+        lines=(r"-1:", r"argmax", r"return"),
         within="generate_next_token",
     ),
     Mistake(
@@ -336,6 +387,16 @@ MISTAKES = (
         within="generate_next_token",
     ),
     Mistake(
+        id="large-logits",
+        what="Your drawing breaks down where logits are large.",
+        why="e to the power of 89 is more than float32 can hold, and infinity by "
+        "infinity is NaN. At a low temperature logits get as large as that.",
+        look="generate_next_token: F.softmax; by hand, first subtract each row's "
+        "largest logit.",
+        lines=(r"\bexp\(", r"softmax"),
+        within="generate_next_token",
+    ),
+    Mistake(
         id="one-draw-for-the-batch",
         what="You draw once for the whole batch: all sequences get the same token.",
         why="Each sequence of the batch draws for itself.",
@@ -349,7 +410,7 @@ MISTAKES = (
         "give the same text.",
         why="A seed makes a run repeatable, for you and for who reports a bug.",
         look="Where rng is made: only if it is None. And generate_tokens hands it on.",
-        lines=(r"default_rng", r"rng="),
+        lines=(r"default_rng", r"rng=", r"generate_next_token\("),
         within="generate_next_token",
     ),
     Mistake(
@@ -456,6 +517,15 @@ MISTAKES = (
         why="The caller has the prompt already.",
         look="The yield in generate_tokens: only the next token.",
         ways=({"output": "prompt and new tokens"},),
+        lines=(r"yield",),
+        within="generate_tokens",
+    ),
+    Mistake(
+        id="text-so-far-yielded",
+        what="You yield the whole text each time, not the new token.",
+        why="The caller has the prompt, and was given the tokens before.",
+        look="The yield in generate_tokens: only the next token.",
+        ways=({"output": "the text so far"}, {"output": "the text before"}),
         lines=(r"yield",),
         within="generate_tokens",
     ),

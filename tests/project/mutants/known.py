@@ -1217,6 +1217,48 @@ CHANGES = {
             (YIELD, "if index:\n            yield next_token"),
         ),
         ("prompt-yielded", (RANGE, "yield input_ids\n    " + RANGE)),
+        ("first-of-batch-only", ("in probabilities]", "in probabilities[:1]]")),
+        ("sequence-for-position", (LAST, "logits = model(input_ids)[-1]")),
+        ("sequence-for-position", (LAST, "logits = model(input_ids)[0]")),
+        ("vocabulary-for-position", (LAST, "logits = model(input_ids)[:, :, -1]")),
+        ("token-with-other-axes", ("[:, -1, :]", "[:, -1:, :]")),
+        ("token-with-other-axes", (GREEDY, GREEDY + "[:, 0]")),
+        ("token-with-other-axes", (GREEDY, GREEDY + ".transpose(0, 1)")),
+        ("token-with-other-axes", ("[[rng.", "[rng."), ("p=row)]", "p=row)")),
+        (
+            "token-with-other-axes",
+            ("draws = [[", "draws = [[["),
+            ("p=row)]", "p=row)]]"),
+        ),
+        (
+            "large-logits",
+            (
+                SHARES,
+                "powers = np.exp(logits.to_numpy() / temperature)\n"
+                "    probabilities = powers / powers.sum(axis=-1, keepdims=True)",
+            ),
+        ),
+        (
+            "large-logits",
+            (
+                SHARES,
+                "powers = np.minimum(np.exp(logits.to_numpy() / temperature), 1e30)\n"
+                "    probabilities = powers / powers.sum(axis=-1, keepdims=True)",
+            ),
+        ),
+        (
+            "text-so-far-yielded",
+            (YIELD, "pass"),
+            (APPEND, APPEND + "\n        yield input_ids"),
+        ),
+        ("text-so-far-yielded", (YIELD, "yield input_ids")),
+        (
+            "ids-not-int64",
+            (
+                "Tensor(draws, dtype=DType.int64, device=input_ids.device)",
+                "Tensor(draws)",
+            ),
+        ),
         ("first-of-batch-only", (LAST, "logits = model(input_ids)[:1, -1, :]")),
         (
             "not-a-generator",
