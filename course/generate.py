@@ -13,14 +13,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from course.budget import tokens_that_fit
 from course.checkpoint import Checkpoint, load_checkpoint
 from course.code import has_part_two, load_code, solution
-from course.errors import CourseError, Misuse
+from course.errors import Misuse
 from course.runtime import assert_device_name
 from course.steps import DEMO_MODEL
 from course.warm import missing_kernels, warm
 
-DEFAULT_NEW_TOKENS = 200
 DTYPES = ("float32", "bfloat16", "int8")
 
 # The operations that step 12 adds to the compiled model.
@@ -101,25 +101,7 @@ def budget(checkpoint: Checkpoint, prompt: str, max_new_tokens: int | None) -> i
     """
     length = len(checkpoint.tokenizer.encode(prompt).ids)
     n_positions = checkpoint.sizes["n_positions"]
-    if length == 0:
-        raise CourseError(
-            "The prompt is empty: give the model some text to go on from."
-        )
-    room = n_positions - length
-    if room < 1:
-        raise CourseError(
-            f"The prompt has {length} tokens, and this model reads at most "
-            f"{n_positions} (n_positions) with what it writes. Shorten it."
-        )
-    if max_new_tokens is None:
-        return min(DEFAULT_NEW_TOKENS, room)
-    if max_new_tokens > room:
-        raise CourseError(
-            f"--max-new-tokens {max_new_tokens} does not fit: the prompt has {length} "
-            f"tokens, and this model reads at most {n_positions} (n_positions) with "
-            f"what it writes. At most {room} can follow."
-        )
-    return max_new_tokens
+    return tokens_that_fit(length, n_positions, max_new_tokens, "--max-new-tokens")
 
 
 def run(request: Request, as_json: bool, notes: Console) -> None:
