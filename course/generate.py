@@ -20,15 +20,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from course.budget import tokens_that_fit
 from course.checkpoint import Checkpoint, encode, load_checkpoint
 from course.code import has_part_two, load_code, solution
-from course.errors import CourseError, Misuse, assert_text
+from course.errors import Misuse, assert_text
 from course.runtime import assert_device, assert_device_name
 from course.steps import DEMO_MODEL
 from course.streams import print_json
 from course.warm import missing_kernels, warm
-
-DEFAULT_NEW_TOKENS = 200
 
 # Nobody knows beforehand whether MAX finds a graph in its cache; it takes seconds then.
 COMPILING = "compiling the model (minutes the first time, then kept on disk)"
@@ -115,21 +114,7 @@ def budget(checkpoint: Checkpoint, prompt: str, max_new_tokens: int | None) -> i
     """
     length = len(encode(checkpoint, prompt))
     n_positions = checkpoint.sizes["n_positions"]
-    room = n_positions - length
-    if room < 1:
-        raise CourseError(
-            f"The prompt has {length} tokens, and this model reads at most "
-            f"{n_positions} (n_positions) with what it writes. Shorten it."
-        )
-    if max_new_tokens is None:
-        return min(DEFAULT_NEW_TOKENS, room)
-    if max_new_tokens > room:
-        raise CourseError(
-            f"--max-new-tokens {max_new_tokens} does not fit: the prompt has {length} "
-            f"tokens, and this model reads at most {n_positions} (n_positions) with "
-            f"what it writes. At most {room} can follow."
-        )
-    return max_new_tokens
+    return tokens_that_fit(length, n_positions, max_new_tokens, "--max-new-tokens")
 
 
 def run(request: Request, as_json: bool, notes: Console) -> None:

@@ -2,123 +2,180 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import mimetypes
 from pathlib import Path
+from typing import Any
 
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from course.serve.completion import RefusedError, check_completion
+from course.serve.completion import check_completion
+from course.serve.context import fit
+from course.serve.guard import Guard
+from course.serve.refused import RefusedError, unknown_model
 
 PAGE = Path(__file__).resolve().parent / "page"
 LARGEST_BODY = 1024 * 1024
-
-# By their own names: what a machine believes that .js is differs.
-TYPES = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".woff2": "font/woff2",
-}
 
 NO_CHAT = (
     "GPT-2 goes on with a text and has no chat template, so there are no chat "
     "completions. Send the text to /v1/completions."
 )
 
+# What a machine believes that these are differs.
+mimetypes.add_type("text/css", ".css")
+mimetypes.add_type("text/javascript", ".js")
+
 logger = logging.getLogger("max.serve.course")
 
 
-class Front:
-    """Serves the page, checks requests, and hands what is left to MAX.
+def front(app: FastAPI, model: str, is_local: bool) -> ASGIApp:
+    """Serve the page, check requests, and hand what is left to MAX.
 
     What MAX's server has beyond this list, such as loading adapters from any path, is
     not reachable.
+
+    Args:
+        app: MAX's server.
+        model: The name of the model that is served.
+        is_local: Whether it is served to this machine only.
     """
+    page = Page(directory=PAGE, html=True)
+    routes = [
+        Route("/v1/completions", Completions(app, model), methods=["POST"]),
+        Route("/v1/chat/completions", _no_chat, methods=["POST"]),
+        Route("/v1/models/{name:path}", Models(app, model), methods=["GET"]),
+        *(
+            Route(path, _Reading(app), methods=["GET"])
+            for path in ("/v1/models", "/health", "/version")
+        ),
+        *(
+            Route(f"/{name}", page, methods=["GET"])
+            for name in ("", *(path.name for path in PAGE.iterdir()))
+        ),
+    ]
+    handlers: dict[Any, Any] = {
+        RefusedError: lambda request, refused: refused.response(),
+        HTTPException: _not_there,
+        ClientDisconnect: _client_left,
+        Exception: _failed,
+    }
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), is_local)
 
-    def __init__(self, app: ASGIApp, model: str) -> None:
-        """Stand before an app.
 
-        Args:
-            app: MAX's server.
-            model: The name of the model that is served.
-        """
+class Completions:
+    """`/v1/completions`: hands to MAX what it can answer."""
+
+    def __init__(self, app: FastAPI, model: str) -> None:
+        """Stand before MAX's server."""
         self.app = app
         self.model = model
-        self.files = {f"/{path.name}": path for path in PAGE.iterdir()}
-        self.files["/"] = PAGE / "index.html"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] != "http":
-            return
-        try:
-            await self._answer(scope, receive, send)
-        except RefusedError as refused:
-            answer = JSONResponse(refused.body(), refused.status)
-            if refused.status == 413:
-                # The rest of the body is not read.
-                answer.headers["connection"] = "close"
-            await answer(scope, receive, send)
-        except ClientDisconnect:
-            logger.info("A client left before its request was complete.")
+        request = Request(scope, receive)
+        _assert_json(request)
+        asked = check_completion(await _read(request), self.model)
+        asked = await fit(asked, self.app.state.pipeline.tokenizer)
+        body = json.dumps(asked).encode()
+        await self.app(*_with_body(scope, receive, body), send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        if path == "/v1/completions":
-            _allow(scope, "POST")
-            body = check_completion(await _read(scope, receive), self.model)
-            await self.app(*_with_body(scope, receive, body), send)
-        elif path == "/v1/chat/completions":
-            raise RefusedError(400, NO_CHAT)
-        elif path.startswith("/v1/models/"):
-            _allow(scope, "GET")
-            await self._model(scope, receive, send)
-        elif path in {"/v1/models", "/health", "/version"}:
-            _allow(scope, "GET")
-            await self.app(scope, receive, send)
-        elif path in self.files:
-            _allow(scope, "GET", "HEAD")
-            await _file(self.files[path])(scope, receive, send)
-        else:
-            raise RefusedError(404, f"There is nothing at {path}.")
 
-    async def _model(self, scope: Scope, receive: Receive, send: Send) -> None:
-        name = scope["path"].removeprefix("/v1/models/")
+class _Reading:
+    """What MAX answers to GET; HEAD, which MAX does not know, gets the same headers."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app({**scope, "method": "GET"}, receive, send)
+
+
+class Models(_Reading):
+    """`/v1/models/NAME`: says what MAX says of the one model."""
+
+    def __init__(self, app: FastAPI, model: str) -> None:
+        """Stand before MAX's server."""
+        super().__init__(app)
+        self.model = model
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        name = scope["path_params"]["name"]
         if name != self.model:
-            raise RefusedError(
-                404,
-                f"There is no model {name} here; the one that is served is "
-                f"{self.model}.",
-                "model",
-                "model_not_found",
-            )
+            raise unknown_model(name, self.model)
         # MAX finds a model with a slash in its name by what is behind the slash.
         last = "/v1/models/" + name.rpartition("/")[2]
-        await self.app({**scope, "path": last}, receive, send)
+        await super().__call__({**scope, "path": last}, receive, send)
 
 
-def _allow(scope: Scope, *methods: str) -> None:
-    if scope["method"] not in methods:
-        raise RefusedError(405, f"{scope['path']} takes {' and '.join(methods)} only.")
+class Page(StaticFiles):
+    """The page to write with, which no other page can show within itself."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        """Return a file, or that it has not changed."""
+        response = super().file_response(*args, **options)
+        # Asked for again each time: what was changed shows when it is loaded again.
+        response.headers["cache-control"] = "no-cache"
+        response.headers["content-security-policy"] = "frame-ancestors 'none'"
+        return response
 
 
-def _file(path: Path) -> Response:
-    kind = TYPES.get(path.suffix, "application/octet-stream")
-    # Asked for again each time: what was changed shows when the page is loaded again.
-    return FileResponse(path, media_type=kind, headers={"cache-control": "no-cache"})
+async def _no_chat(request: Request) -> Response:
+    raise RefusedError(400, NO_CHAT)
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes:
+async def _not_there(request: Request, error: HTTPException) -> Response:
+    path, allowed = request.url.path, (error.headers or {}).get("Allow")
+    message = f"There is nothing at {path}."
+    if error.status_code == 405:
+        message = f"{path} does not take {request.method}, only {allowed}."
+    elif error.status_code != 404:
+        message = str(error.detail)
+    response = RefusedError(error.status_code, message).response()
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _client_left(request: Request, error: ClientDisconnect) -> Response:
+    logger.info("A client left before its request was complete.")
+    return Response(status_code=499)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    # The error itself goes to the log.
+    return RefusedError(500, "The server has failed to answer this.").response()
+
+
+def _assert_json(request: Request) -> None:
+    """Refuse what a page of any origin may send without asking (a CORS simple request).
+
+    Raises:
+        RefusedError: The body is not declared to be JSON.
+    """
+    declared = request.headers.get("content-type", "")
+    if declared.partition(";")[0].strip().lower() != "application/json":
+        raise RefusedError(
+            415,
+            "Say that the body is JSON, with the header Content-Type: "
+            "application/json.",
+        )
+
+
+async def _read(request: Request) -> bytes:
     """Read the body of a request, up to a limit.
 
     Raises:
         RefusedError: It is longer.
     """
-    request = Request(scope, receive)
     declared = request.headers.get("content-length", "")
     body = bytearray()
     if not declared.isdigit() or int(declared) <= LARGEST_BODY:

@@ -1,9 +1,9 @@
 """The process in which MAX's server runs; `course serve` starts it and watches it.
 
 It does what `max serve` does (`max/_entrypoints/cli/serve/`), with three differences:
-`Front` stands before MAX's app, texts end before stop sequences, and the socket comes
-from the parent. What MAX writes goes to a log file; the parent is told over a pipe how
-far it is.
+`front` stands before MAX's app, `Pipeline` does what MAX's pipeline leaves undone, and
+the socket comes from the parent. What MAX writes goes to a log file; the parent is told
+over a pipe how far it is.
 """
 
 from __future__ import annotations
@@ -20,9 +20,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course.errors import CourseError
+from course.serve.fields import RULES
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig
 
 GRACE = 10
 """How many seconds running requests have to end when the server does."""
@@ -107,12 +111,15 @@ def serve(order: Order, listener: socket.socket, report: Report) -> None:
     )
     from max.serve.config import APIType, MetricRecordingMethod, Settings
     from max.serve.process_control import SubprocessExit
+    from max.serve.router import openai_routes
     from max.serve.telemetry.common import configure_logging
     from sse_starlette.sse import unpatch_uvicorn_signal_handler
     from uvicorn import Server
 
-    from course.serve.front import Front
-    from course.serve.stop import PipelineWithStop
+    from course.serve.front import front
+    from course.serve.guard import is_loopback
+    from course.serve.logprobs import completion_logprobs
+    from course.serve.pipeline import Pipeline
 
     settings = Settings(
         MAX_SERVE_API_TYPES=[APIType.OPENAI],
@@ -125,8 +132,10 @@ def serve(order: Order, listener: socket.socket, report: Report) -> None:
     configure_logging(settings)
     serving = ServingTokenGeneratorSettings(**_pipeline(order))
     app = fastapi_app(settings, serving)
+    # MAX's own names no tokens.
+    openai_routes._process_log_probabilities = completion_logprobs  # type: ignore[assignment]
     config = fastapi_config(app=app, server_settings=settings)
-    config.app = Front(app, order.name)
+    config.app = front(app, order.name, is_loopback(listener.getsockname()[0]))
     server = Server(config)
     # As in `max serve`: or running streams would be cut off at once.
     unpatch_uvicorn_signal_handler()
@@ -134,7 +143,7 @@ def serve(order: Order, listener: socket.socket, report: Report) -> None:
     async def run() -> None:
         async with lifespan(app, settings, serving, app.state.zmq_endpoint_base):
             made = app.state.pipeline
-            app.state.pipeline = PipelineWithStop(
+            app.state.pipeline = Pipeline(
                 model_name=made.model_name,
                 tokenizer=made.tokenizer,
                 model_worker=made.model_worker,
@@ -188,6 +197,7 @@ def _pipeline(order: Order) -> dict[str, Any]:
             enable_penalties=True,
         )
     )
+    _make_defaults(config.model.generation_config)
     found = PIPELINE_REGISTRY.retrieve_factory(config, task=config.task)
     factory: Any = found.factory
     names = read_names(handed_over)
@@ -202,6 +212,26 @@ def _pipeline(order: Order) -> dict[str, Any]:
         "task": config.task,
         "memory_plan": found.memory_plan,
     }
+
+
+def _make_defaults(generation: GenerationConfig) -> None:
+    """Make what generation_config.json says defaults, which any request can override.
+
+    Raises:
+        CourseError: It says what no request may.
+    """
+    for name in ("temperature", "top_k", "top_p", "repetition_penalty"):
+        value, rule = getattr(generation, name), RULES[name]
+        if value is not None and not rule.holds(value):
+            raise CourseError(
+                f"generation_config.json: {name} must be {rule.words}, not {value}."
+            )
+    if generation.do_sample is False:
+        # MAX takes it as a top_k of 1, and then whatever temperature is asked for has
+        # no effect.
+        generation.do_sample = None
+        generation.temperature = 0.0
+    generation.min_new_tokens = None
 
 
 @contextlib.contextmanager
