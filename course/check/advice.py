@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import re
 
-FUNCTIONAL = "from max.experimental import functional as F"
+NO_LENGTH = "Sizes are in x.shape: x.shape[0] is the first."
+DRAW = "rng.choice draws for one sequence: its p is one row of probabilities."
 
 # In the message, in the reader's line, and what to do about it.
 ADVICE = (
-    (r"name 'F' is not defined", "", f"Import it at the top: {FUNCTIONAL}."),
-    (r"cannot import name 'functional'", "", f"It is {FUNCTIONAL}."),
-    (
-        r"name '(Linear|Embedding|Sequential|Module)' is not defined",
-        "",
-        r"Import it at the top: from max.experimental.nn import \1.",
-    ),
     (
         "type 'Module' is not subscriptable",
         "",
@@ -26,26 +20,26 @@ ADVICE = (
         "F.split takes the size of each piece, as in [n] * 3, not their number.",
     ),
     (
-        "missing a required argument|unexpected keyword argument",
-        r"\bF\.",
-        "MAX names arguments otherwise than torch: axis for dim, and gamma, beta, "
-        "epsilon for weight, bias, eps.",
+        r"(reshape|permute|transpose|broadcast_to)\(\) takes|too many positional",
+        r"(reshape|permute|broadcast_to)\(",
+        r"The sizes, or axes, are one list: x.reshape([...]), F.permute(x, [...]).",
     ),
     (
-        r"__init__\(\) takes 2 positional arguments",
-        "",
-        "What follows the first argument is given by name, such as dim= or eps=.",
+        r"transpose\(\)",
+        r"",
+        "transpose exchanges two axes, x.transpose(1, 2); F.permute(x, [...]) puts all "
+        "of them in order.",
+    ),
+    ("is not iterable", r"(Tensor|F)\.\w+\(", "A shape is a list, as in [dim]."),
+    (
+        "'(int|StaticDim|SymbolicDim)' object is not iterable",
+        r"\bfor\b",
+        "To count up to it: range(...).",
     ),
     (
-        r"reshape\(\) takes 2 positional arguments",
-        "",
-        "The shape is one list: x.reshape([...]).",
-    ),
-    ("is not iterable", r"Tensor\.\w+\(", "A shape is a list, as in [dim]."),
-    (
-        r"to unpack \(expected",
-        r"\.shape",
-        "The tensor has another number of axes than there are names on the left.",
+        "'list' object is not callable",
+        r"\.ids\(",
+        "ids is no function: tokenizer.encode(text).ids, without brackets.",
     ),
     (
         "'list' object is not callable",
@@ -53,19 +47,26 @@ ADVICE = (
         "A list of modules cannot be called; Sequential(*modules) can.",
     ),
     (
-        r"'Tensor' object has no attribute 'view'",
+        "'Tensor' object is not callable",
         "",
-        "torch's view is reshape here: x.reshape([...]).",
+        "Where you hand over a tensor, a function or a module is expected, which is "
+        "called there.",
     ),
     (
-        r"'Tensor' object has no attribute '(masked_fill_?)'",
+        "'tokenizers.Tokenizer' object is not callable",
         "",
-        "Add a mask of 0 and minus infinity instead, or use F.where.",
+        "It is tokenizer.encode(text).ids.",
+    ),
+    ("'tokenizers.Encoding'", "", "The token IDs are in .ids: encode(text).ids."),
+    (
+        "'function' object is not subscriptable",
+        "",
+        "It has to be called first: model(input_ids).",
     ),
     (
-        r"'Tensor' object has no attribute 'size'",
-        "",
-        "Sizes are in x.shape.",
+        r"'\w+' object is not subscriptable",
+        r"self\.",
+        "A layer is called, with round brackets: self.wte(input_ids).",
     ),
     (
         "Unsupported dimension type GPT2Config",
@@ -82,6 +83,47 @@ ADVICE = (
         "when using dims to index",
         r"range\(",
         "Tensor.arange takes a dimension of a shape as it is.",
+    ),
+    ("'Tensor' has no len", "", NO_LENGTH),
+    ("'Shape' object is not callable", "", "A shape is a list: x.shape[1]."),
+    (
+        "list index out of range|index out of range",
+        r"\.shape\[",
+        "The shape has fewer axes than that; the last one is x.shape[-1].",
+    ),
+    (
+        "Probabilities are not non-negative",
+        "",
+        "Are they logits? Take the softmax first.",
+    ),
+    (
+        "Probabilities do not sum to 1",
+        "",
+        "Each row has to sum to 1: is it a softmax over the vocabulary, the last axis?",
+    ),
+    ("Probabilities contain NaN", "", "Did a power overflow? F.softmax never does."),
+    ("p must be 1-dimensional", "", DRAW),
+    ("a and p must have same size", "", "rng.choice(n, p=...): n is len(p)."),
+    (
+        "argument 'ids'",
+        "",
+        "tokenizer.decode takes a list of integers, the IDs of one text: "
+        "token_ids.to_numpy()[0].tolist().",
+    ),
+    (
+        "Invalid approximation method",
+        "",
+        'It is one of "none", "tanh", "quick".',
+    ),
+    (
+        "without a forward",
+        "",
+        "Calling a module calls its method `forward`. Is it spelled like that?",
+    ),
+    (
+        "descriptor '__init__' of 'super'",
+        "",
+        "super is called: super().__init__().",
     ),
 )
 

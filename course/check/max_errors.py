@@ -8,6 +8,115 @@ from math import prod
 
 Shape = list[int]
 
+A_DIM = (
+    "A size taken from a shape is no plain number yet; int(...) around it makes it one, "
+    "as in int(x.shape[-1])."
+)
+# What others say than MAX's graph, and what it means.
+IN_PLAIN_WORDS = (
+    (
+        r"loop of ufunc does not support argument \d of type (Static|Symbolic)Dim",
+        A_DIM,
+    ),
+    (
+        r"loop of ufunc does not support argument \d of type Tensor .* callable (\w+) ",
+        r"NumPy does not compute with MAX's tensors. In MAX it is F.\1.",
+    ),
+    (r"^when using dims to index into a list or NumPy array", A_DIM),
+    (r"^tri\(\) missing 1 required", "NumPy does not compute with MAX's tensors."),
+    (
+        r"^Tensor\.(max|min|mean|sum|prod|argmax)\(\) got an unexpected keyword "
+        r"argument '(out|initial|where)'",
+        r"NumPy does not compute with MAX's tensors. In MAX it is F.\1.",
+    ),
+    (
+        r"^zero-dimensional arrays cannot be concatenated",
+        "NumPy does not compute with MAX's tensors. In MAX it is F.concat.",
+    ),
+    (
+        r"must be (?:a )?real number, not Tensor",
+        "Python's math computes with plain numbers, and this is a tensor. For tensors "
+        "there are the functions of the same names in F.",
+    ),
+    (
+        r"must be Tensor, not Tensor",
+        "torch does not compute with MAX's tensors. For them there are the functions "
+        "in F, most of the same names.",
+    ),
+    (
+        r"int\(\) argument must be .*'Tensor'|float\(\) argument must be .*'Tensor'",
+        "A tensor is no plain number. x.to_numpy() makes an array of it, whose numbers "
+        "are.",
+    ),
+    (
+        r"only 0-dimensional arrays can be converted|sequence is not allowed",
+        "This is to be one number, and it is an array of several.",
+    ),
+    (
+        r"^<class '(?:int|float)'>$|^'u?(?:int|float)\d+'$|size_in_bits",
+        "A dtype is one of MAX's: DType.int64 or DType.float32, from max.dtype.",
+    ),
+    (
+        r"^expected a Device, .*got str",
+        "A device is an object, such as x.device, not its name.",
+    ),
+    (
+        r"^Unsupported dimension type None",
+        "A size is None. n_inner is, where it is to be 4 * n_embd.",
+    ),
+    (
+        r"^Unsupported dimension type ([\d.]+) ",
+        r"A size has to be a whole number, and this is \1. // divides without a rest.",
+    ),
+    (
+        r"^Unsupported dimension type \[",
+        "A size is one number, and this is a list of several: a whole shape?",
+    ),
+    (
+        r"^Unsupported dimension type Tensor",
+        "A size is a number, and this is a tensor.",
+    ),
+    (
+        r"^Slice index value must be a scalar",
+        "A tensor cannot be the index of another. Rows of a table are looked up by "
+        "calling its layer, or with F.gather.",
+    ),
+    (
+        r"^'numpy.ndarray' object has no attribute 'count'",
+        "An array cannot be the index of a tensor. Rows of a table are looked up by "
+        "calling its layer, or with F.gather.",
+    ),
+    (
+        r"^expected slice indices length (\d+) to be less .* rank (\d+)",
+        r"There are \1 indices in the brackets, and the tensor has \2 axes.",
+    ),
+    (
+        r"^Invalid axis=(-?\d+) for input x\.rank=(\d+)",
+        r"There is no axis \1: the tensor has \2, and the last one is -1.",
+    ),
+    (
+        r"^Axis \w+ out of range .*\[-?\d+, (\d+)\], but got (-?\d+)",
+        r"There is no axis \2: the last one is \1, or -1.",
+    ),
+    (
+        r"^mutable default <class '(\w+)'> for field (\w+)",
+        r"The default of \2 cannot be a \1: all configurations would share it.",
+    ),
+    (
+        r"^\w+ must implement forward\(\)",
+        "The module has no method `forward`, which is what a call of the module calls.",
+    ),
+    (
+        r"object has no attribute 'is_distributed'",
+        "MAX's operations take tensors, and this one gets a layer: it is called first, "
+        "as in layer(x).",
+    ),
+    (
+        r"^std::bad_cast|incompatible function arguments",
+        "MAX cannot use one of the values that it gets here. Are they in order?",
+    ),
+)
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -68,15 +177,13 @@ def in_plain_words(text: str) -> str | None:
         )
     if re.match(r"(Unary|Binary) ops do not support non-max objects", text):
         return (
-            "MAX's operations take tensors, and this one gets something else. For "
-            "plain numbers there is Python's math: math.sqrt(...)."
+            "MAX's operations take tensors, and this one gets something else: a layer "
+            "that is not called yet, or a plain number. For numbers there is Python's "
+            "math: math.sqrt(...)."
         )
     if found := re.match(r".*can not be created directly from a '(\w+)'", text):
-        return (
-            f"MAX's operations take tensors, and this one gets a {found[1]}. Make "
-            "tensors with Tensor's own functions, such as Tensor.arange."
-        )
-    if text.startswith("Concat inputs differ on non-concat axis"):
+        return _no_tensor(found[1])
+    if text.startswith(("Concat inputs differ", "Concat inputs must all have")):
         shapes = " and ".join(
             str(_shape(s)) for s in re.findall(r"shape=\[(.*?)\]", text)
         )
@@ -84,6 +191,19 @@ def in_plain_words(text: str) -> str | None:
             f"F.concat joins tensors of equal shapes, but for the axis= along which it "
             f"joins them; these are {shapes}."
         )
+    for pattern, words in IN_PLAIN_WORDS:
+        if found := re.search(pattern, text, re.DOTALL):
+            return found.expand(words)
+    if found := re.search(
+        r"(?:TensorValue\(\)|_promote_weak_dtypes\(\)) argument must be .* not '(\w+)'",
+        text,
+    ):
+        return _no_tensor(found[1])
+    if found := re.match(r"unsupported operand .*: '(\w+)' and '(\w+)'", text):
+        if {"StaticDim", "SymbolicDim"} & {*found.groups()}:
+            return A_DIM
+        if module := {*found.groups()} - {"Tensor", "int", "float", "NoneType", "str"}:
+            return _no_tensor(min(module))
     if text.startswith("Dynamic ranges must provide an explicit out_dim"):
         return (
             "Tensor.arange takes a number, such as one dimension of a shape; this is "
@@ -94,6 +214,8 @@ def in_plain_words(text: str) -> str | None:
 
 def _explain(refused: Refused) -> str:
     shapes = refused.shapes
+    if "Failed to resolve valid dtype" in refused.reason:
+        return _dtypes(refused)
     match refused.operation:
         case "Matmul" if len(shapes) == 2:
             return _matmul(*shapes)
@@ -116,8 +238,53 @@ def _explain(refused: Refused) -> str:
                 f"{refused.dtypes[1]}, of the shape {shapes[1]}. Give them a dtype "
                 "where they are made, as that of the token IDs: dtype=input_ids.dtype."
             )
+        case "Slice" if found := re.search(
+            r"(start|stop) index (-?\d+) out of range for dimension size (\d+)",
+            refused.reason,
+        ):
+            index = int(found[2]) - (found[1] == "stop")
+            return (
+                f"There is no index {index} on an axis of {found[3]}. If you go through "
+                "a tensor as through a list, or unpack it: F.split cuts it, and "
+                "x.to_numpy() makes an array of it."
+            )
+        case "Xor" | "And" | "Or":
+            return "In Python, ^, & and | work on bits. A power is written x**2."
     given = ", ".join(f"{d} {s}" for d, s in zip(refused.dtypes, shapes, strict=False))
     return f"MAX cannot do this {refused.operation} with {given}: {refused.reason}"
+
+
+def _dtypes(refused: Refused) -> str:
+    given = " and ".join(
+        f"{d} {s}" for d, s in zip(refused.dtypes, refused.shapes, strict=False)
+    )
+    if refused.shapes[-1:] == [[]] and refused.dtypes[-1] == "int64":
+        return A_DIM
+    return (
+        f"MAX does not compute with {given} at once: one dtype has to be made the "
+        "other, as in x.cast(DType.float32)."
+    )
+
+
+def _no_tensor(kind: str) -> str:
+    """What to say about something in the place of a tensor."""
+    words = "MAX's operations take tensors, and this one gets "
+    if kind == "NoneType":
+        return f"{words}None: does the function that made it end in a `return`?"
+    if kind in {"list", "tuple"}:
+        return f"{words}a {kind}. Tensor([...], dtype=...) makes a tensor of numbers."
+    if kind == "ndarray":
+        return f"{words}a NumPy array. Tensor(array) makes a tensor of it."
+    if kind in {"range", "float", "int", "str", "bool"}:
+        article = "an" if kind == "int" else "a"
+        return (
+            f"{words}{article} {kind}. Tensor(...) makes one of numbers, Tensor.arange "
+            "counts."
+        )
+    return (
+        f"{words}the {kind} itself, not what it returns: a layer is called, as in "
+        "layer(x)."
+    )
 
 
 def _matmul(one: Shape, other: Shape) -> str:
@@ -127,7 +294,7 @@ def _matmul(one: Shape, other: Shape) -> str:
             f"the last axis of the first, {one[-1]}, has to be as long as the last but "
             f"one of the second, {other[-2]}."
         )
-        if (one[:-2], one[-1]) == (other[:-2], other[-1]):
+        if one[-1] == other[-1] and other[:-2] in ([], one[:-2]):
             text += " They would fit with the second's last two axes exchanged."
         return text
     return text + (

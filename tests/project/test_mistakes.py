@@ -20,6 +20,7 @@ from course.check.mistakes.__main__ import to_markdown
 from course.check.mistakes.any_step import MISTAKES as ANYWHERE
 from course.check.mistakes.any_step import find_in_parameters
 from course.check.mistakes.mistake import (
+    OtherQuestion,
     all_mistakes,
     get_mistake,
     mistakes_of,
@@ -91,7 +92,7 @@ def answers_of(number, cases, options):
         try:
             with np.errstate(all="ignore"):
                 actual = compute(case, expected, **options)
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, OtherQuestion):
             actual = None
         answers.append(Answer(case, expected, actual))
     return answers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from course.check.mistakes.mistake import Mistake
 from course.check.mistakes.search import Parameters
 
@@ -34,7 +36,7 @@ MISTAKES = (
         id="wrong-size",
         what="You have a parameter of another shape than in GPT-2.",
         why="Weights are loaded into it, number by number.",
-        look="The line in `__init__` that creates it.",
+        look="The line in `__init__` that creates it: which of the sizes belong there?",
     ),
     Mistake(
         id="bias-missing",
@@ -101,8 +103,30 @@ def _find_in_layers(found: Parameters, names: list[str]) -> Found:
         if bias not in actual or actual[bias] == shape[:1]:
             return "sizes-exchanged", detail, line
         return "weight-transposed", detail, line
-    detail = f"{names[0]} is {actual[names[0]]}; GPT-2 has {expected[names[0]]}."
-    return "wrong-size", detail, line
+    details = [
+        f"{name} is {actual[name]}; GPT-2 has {expected[name]}"
+        f"{_known_as(expected[name], actual[name], found.sizes)}."
+        for name in (weights or names)[:3]
+    ]
+    return "wrong-size", " ".join(details), line
+
+
+def _known_as(right: list[int], wrong: list[int], sizes: dict[str, Any]) -> str:
+    """What the right sizes are called that the wrong ones are not."""
+    if not sizes:
+        return ""
+    n_embd = sizes["n_embd"]
+    names = {
+        4 * n_embd: "4 * n_embd",
+        sizes["n_inner"]: "intermediate_size",
+        3 * n_embd: "3 * n_embd",
+        sizes["n_positions"]: "n_positions",
+        sizes["vocab_size"]: "vocab_size",
+        n_embd: "n_embd",
+    }
+    missing = dict.fromkeys(size for size in right if size not in wrong)
+    called = [f"{size} is {names[size]}" for size in missing if size in names]
+    return f", where {' and '.join(called)}" if called else ""
 
 
 def _creating(name: str) -> list[str]:

@@ -21,7 +21,7 @@ from course.check.compare import (
     to_array,
     tolerance_on,
 )
-from course.check.max_errors import in_plain_words, parse
+from course.check.lost import lost_results
 from course.check.mistakes.any_step import find_in_parameters
 from course.check.mistakes.mistake import Mistake, get_mistake, table_module
 from course.check.mistakes.numbers import Array
@@ -40,7 +40,7 @@ from course.check.mistakes.where import (
     which_cases,
     which_places,
 )
-from course.check.tracebacks import in_few_words, reader_lines
+from course.check.tracebacks import in_few_words, reader_lines, refused_by
 
 
 def explain(failed: CheckFailed, attempt: Attempt) -> CheckFailed:
@@ -48,7 +48,11 @@ def explain(failed: CheckFailed, attempt: Attempt) -> CheckFailed:
     answers, close = _answers(attempt), _close(attempt)
     if mistakes := find(attempt.number, answers, close):
         return named(mistakes, attempt.step, short=failed.short)
-    places = [which_cases(answers, close), *_places(attempt, answers, close)]
+    places = [
+        which_cases(answers, close),
+        *_places(attempt, answers, close),
+        lost_results(Path(attempt.step.__file__)),
+    ]
     message = "\n".join([str(failed), *filter(None, places)])
     return CheckFailed(message, short=failed.short)
 
@@ -57,9 +61,9 @@ def explain_error(error: Exception, attempt: Attempt) -> CheckFailed | None:
     """Explain an exception by its shapes, or by what other cases return."""
     path = Path(attempt.step.__file__)
     message, short = in_few_words(error, path)
-    refused = parse(str(error).strip())
+    refused = refused_by(error, path)
     if refused and (mistake := find_refused(attempt.number, refused, attempt.cases)):
-        detail = in_plain_words(str(error).strip()) or ""
+        detail = message.partition("\n")[0]
         line = quote(attempt.step, mistake.lines, mistake.within)
         line = line or "".join(reader_lines(error, path)[-1:])
         text = in_words(mistake, detail, line)

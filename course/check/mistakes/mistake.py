@@ -15,6 +15,10 @@ Options = dict[str, Any]
 Shapes = dict[str, list[int]]
 
 
+class OtherQuestion(Exception):
+    """A mistake is about something else than what a case asks."""
+
+
 @dataclass(frozen=True)
 class Mistake:
     """One mistake.

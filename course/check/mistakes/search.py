@@ -15,6 +15,7 @@ from course.check.max_errors import Refused
 from course.check.mistakes.mistake import (
     Mistake,
     Options,
+    OtherQuestion,
     Shapes,
     mistakes_of,
     table_module,
@@ -94,7 +95,10 @@ def _explains(
 ) -> bool:
     """Whether the options give each of the answers."""
     for answer in answers:
-        computed = _compute(compute, options, answer)
+        try:
+            computed = _compute(compute, options, answer)
+        except OtherQuestion:
+            return False
         if answer.actual is None or computed is None:
             if answer.actual is not computed:
                 return False

@@ -164,6 +164,8 @@ def _shares(scores: Array, mask: str, normalize: str) -> Array:
         scores = scores + earlier
     axis = {"over queries": -2, "over heads": 1}.get(normalize, -1)
     shares = scores if normalize == "not at all" else softmax(scores, axis)
+    if normalize == "itself only":
+        shares = np.zeros_like(scores) + np.eye(len(earlier), dtype=scores.dtype)
     if mask == "after softmax":
         shares = shares * earlier
     elif mask == "after softmax, minus infinity":
@@ -393,6 +395,15 @@ MISTAKES = (
         lines=(r"@ value", r"@"),
     ),
     Mistake(
+        id="values-not-mixed",
+        what="Your output is the values as they are: the weights are not used.",
+        why="Each position then sees nothing but itself.",
+        look="The end of `attention`: weights @ value.",
+        ways=({"normalize": "itself only"},),
+        lines=(r"return",),
+        within="attention",
+    ),
+    Mistake(
         id="weights-transposed",
         what="Your weights are transposed before they are multiplied by the values.",
         why="A row of weights belongs to one query, and says how to mix the values.",
@@ -566,6 +577,16 @@ MISTAKES = (
         why="Each query is multiplied by each key: rows by columns.",
         look="`attention`: query @ key.transpose(-1, -2).",
         refused=(when("Matmul", "bhld", "bhld"), when("Matmul", "bhld", "blhd")),
+    ),
+    Mistake(
+        id="heads-not-split",
+        what="You hand query, key and value over without splitting them into heads.",
+        why="Each head has its own part of the width; here there would be one head.",
+        look="`forward`: self.split_heads for query, key and value, and whether it "
+        "returns what it made.",
+        refused=(when("unpacking in merge_heads", "bln"),),
+        lines=(r"attention\(", r"= self\.\w+\("),
+        within="forward",
     ),
     Mistake(
         id="value-not-split",

@@ -10,7 +10,7 @@ import numpy as np
 
 from course.check.answers import Expected
 from course.check.cases import Case
-from course.check.mistakes.mistake import Mistake
+from course.check.mistakes.mistake import Mistake, OtherQuestion
 from course.check.mistakes.numbers import Array, softmax
 from course.check.stand_in import logits_of
 
@@ -19,7 +19,7 @@ def compute(case: Any, expected: Expected, **options: Any) -> Array:
     """What the case asks for: token IDs of a text, new tokens, or probabilities.
 
     Raises:
-        ValueError: The options are about something else.
+        OtherQuestion: The options are about something else.
     """
     about: Callable[..., Array] = generate
     if isinstance(case, str):
@@ -27,7 +27,7 @@ def compute(case: Any, expected: Expected, **options: Any) -> Array:
     elif isinstance(case, float):
         about = probabilities
     if not set(options) <= set(inspect.signature(about).parameters):
-        raise ValueError(f"{about.__name__} has no {', '.join(options)}")
+        raise OtherQuestion(f"{about.__name__} has no {', '.join(options)}")
     return about(case, expected, **options)
 
 

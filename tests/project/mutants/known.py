@@ -481,6 +481,15 @@ CHANGES = {
         ("key-not-transposed", ("key.transpose(-1, -2)", "key.transpose(1, 2)")),
         ("value-not-split", ("self.split_heads(value)", "value")),
         ("values-before-weights", ("weights @ value", "value @ weights")),
+        (
+            "heads-not-split",
+            (
+                "self.split_heads(query), self.split_heads(key), "
+                "self.split_heads(value)",
+                "query, key, value",
+            ),
+        ),
+        ("values-not-mixed", ("weights @ value", "value")),
         ("weights-times-values", ("weights @ value", "weights * value")),
         ("mask-of-head-dim", ("query.shape[-2]", "query.shape[-1]")),
         (
