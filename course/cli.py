@@ -284,7 +284,12 @@ def serve(
     ] = "solutions",
     device: Device = "auto",
 ) -> None:
-    """Serve a GPT-2 over HTTP, as the OpenAI API does, with a page to write with."""
+    """Serve a GPT-2 over HTTP, as the OpenAI API does, with a page to write with.
+
+    A prompt and its max_tokens must fit the model together. Without
+    max_tokens, 200 tokens follow, or as many as fit. `course generate`
+    does the same.
+    """
     from course.serve.command import Request
     from course.serve.command import serve as serve_it
 

@@ -34,6 +34,7 @@ from course.steps import DEMO_MODEL, ROOT, get_step
 # Of the reader's steps: the model and its weights, and serving.
 NEEDED = (*range(1, 14), 18)
 
+# The addresses that stand for all of this machine's, and where to find it then.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -66,7 +67,9 @@ class Request:
         if self.model is None:
             return "demo"
         folder = Path(self.model).expanduser()
-        return folder.resolve().name if folder.is_dir() else self.model
+        name = folder.resolve().name if folder.is_dir() else self.model
+        # A name that is not UTF-8 is in no JSON.
+        return os.fsencode(name).decode(errors="replace")
 
 
 def serve(request: Request, notes: Console) -> None:
@@ -86,12 +89,12 @@ def serve(request: Request, notes: Console) -> None:
             folder = Path(stack.enter_context(made))
             hand_over(model, folder)
             with listen(request.host, request.port) as listener:
-                port = listener.getsockname()[1]
+                bound, port, *_ = listener.getsockname()
                 folder = stack.enter_context(plain_path(folder))
                 server = Server(request, folder, architecture, listener)
             stack.enter_context(server)
             server.wait_until_ready(notes)
-            announce(request, port, notes)
+            announce(request, bound, port, notes)
             server.wait()
     except KeyboardInterrupt:
         notes.print("The server has stopped.")
@@ -274,20 +277,30 @@ class Server:
         )
 
 
-def announce(request: Request, port: int, notes: Console) -> None:
-    """Say where the server is, and show how it is used."""
-    host = EVERYWHERE.get(request.host, request.host)
+def announce(request: Request, bound: str, port: int, notes: Console) -> None:
+    """Say where the server is, and show how it is used.
+
+    Args:
+        request: What `course serve` is asked for.
+        bound: The IP address at which it listens.
+        port: Its port.
+        notes: Where it is said.
+    """
+    # In a URL, what stands behind % in an IPv6 address is written %25.
+    host = EVERYWHERE.get(bound, request.host).replace("%", "%25")
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     body = {"model": request.name, "prompt": "Once upon a time", "max_tokens": 60}
+    # The server is near, and a proxy that the shell knows of may not find it.
+    curl = ["curl", "--noproxy", "*", f"{address}/v1/completions"]
+    curl += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
     lines = [
         f"The model {request.name} is at {address}/v1 (stop with Ctrl-C).",
         f"Write with it in the browser: {address}/",
         "Or from the command line:",
-        f"curl {address}/v1/completions -H 'Content-Type: application/json' "
-        f"-d {shlex.quote(json.dumps(body))}",
+        shlex.join(curl),
     ]
-    if request.host in EVERYWHERE:
+    if bound in EVERYWHERE:
         lines.insert(1, "Everyone who can reach this machine can use it.")
     for line in lines:
-        # In one piece, for it to be copied.
-        notes.print(line, markup=False, soft_wrap=True)
+        # In one piece and as it is, for it to be copied.
+        notes.print(line, markup=False, emoji=False, soft_wrap=True)

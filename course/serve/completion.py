@@ -122,7 +122,7 @@ def _check_field(name: str, value: object) -> None:
             name,
         )
     if not rule and name not in NEUTRAL:
-        raise RefusedError(400, f"{quote(name)[1:-1]} is not known here.", name)
+        raise RefusedError(400, f"{quote(name)} is not known here.", name)
 
 
 def _in_max_words(request: dict[str, Any]) -> dict[str, Any]:

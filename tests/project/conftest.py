@@ -6,9 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from course.steps import DEMO_MODEL, ROOT
 from tests.project.browser import FLAGS, Visit, find_chromium
+from tests.project.serving import Served
+
+# The same examples each time: what fails here fails everywhere.
+settings.register_profile("project", derandomize=True, deadline=None, database=None)
+settings.load_profile("project")
 
 
 class Ran:
@@ -69,13 +75,30 @@ def fast_demo(demo, solutions):
     return compile_kernels(*parts, "float32", capacity)
 
 
-@pytest.fixture(scope="module")
-def server():
-    """The address of a running `course serve`."""
-    from course.bench.serving import OURS, Server
+@pytest.fixture(scope="session")
+def served():
+    """One `course serve` for all tests that leave it as it was."""
+    with Served() as running:
+        yield running
 
-    with Server(OURS) as running:
-        yield f"http://127.0.0.1:{running.port}"
+
+@pytest.fixture(scope="session")
+def server(served):
+    """Its address."""
+    return served.address
+
+
+@pytest.fixture(scope="session")
+def complete(served):
+    """Ask it for a completion: greedy, unless said otherwise."""
+    client = served.client()
+
+    def ask(**values):
+        values = {"model": "demo", "temperature": 0, "max_tokens": 12, **values}
+        values.setdefault("prompt", "Once upon a time")
+        return client.completions.create(**values)
+
+    return ask
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """What `course bench --serve` works out, and its two servers for a moment."""
 
 import io
-from urllib.parse import urlsplit
 
 import pytest
 from rich.console import Console
@@ -59,10 +58,10 @@ def test_table_shows_every_number_of_clients():
     assert "5.43" in shown
 
 
-def test_both_servers_write_the_same(server):
+def test_both_servers_write_the_same():
     """Greedily, with the texts of `course serve` in one batch."""
-    ours = ask_all(urlsplit(server).port, PROMPTS, clients=4, new_tokens=8)
-    with Server(THEIRS) as locked:
+    with Server(OURS) as server, Server(THEIRS) as locked:
+        ours = ask_all(server.port, PROMPTS, clients=4, new_tokens=8)
         theirs = ask_all(locked.port, PROMPTS, clients=4, new_tokens=8)
     assert [answer.text for answer in ours] == [answer.text for answer in theirs]
     assert all(answer.tokens == 8 for answer in [*ours, *theirs])

@@ -5,11 +5,8 @@ import json
 import os
 import random
 import re
-import select
 import signal
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,9 +21,7 @@ from course.serve.command import NEEDED, Request
 from course.serve.front import LARGEST_BODY
 from course.serve.stop import split_at_stop
 from course.steps import DEMO_MODEL, ROOT, get_step
-
-COLD = 900
-"""How many seconds a start may take: MAX may have to compile everything first."""
+from tests.project.serving import Served, post, processes
 
 # From 1 token to as many as fit with what follows them.
 STORY = "Once upon a time, a clever rabbit named Bella lived in a burrow. "
@@ -47,92 +42,10 @@ PROMPTS = [
 NEW_TOKENS = 24
 
 
-class Served:
-    """A `course serve` of its own, on a port that was free."""
-
-    def __init__(self, *options):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "course", "serve", "--port", "0", *options],
-            cwd="/",
-            env={**os.environ, "COLUMNS": "100"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        self.said = ""
-        end = time.monotonic() + COLD
-        while not re.search("curl .*\n", self.said):
-            left = max(0, end - time.monotonic())
-            readable, _, _ = select.select([self.process.stdout], [], [], left)
-            piece = os.read(self.process.stdout.fileno(), 4096) if readable else b""
-            if not piece:
-                self.process.kill()
-                pytest.fail(f"it does not start:\n{self.said}")
-            self.said += piece.decode()
-        self.port = int(re.search(r":(\d+)/v1", self.said)[1])
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.base = f"{self.address}/v1"
-
-    def client(self, **options):
-        return openai.OpenAI(
-            base_url=self.base, api_key="none", max_retries=0, timeout=300, **options
-        )
-
-    def family(self):
-        """The IDs of all processes that belong to it: they are in one group."""
-        children = [pid for pid, parent, _ in processes() if parent == self.process.pid]
-        return [pid for pid, _, group in processes() if group in children]
-
-    def stop(self, number=signal.SIGTERM):
-        """End it; return its exit status and what else it said."""
-        self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=120)
-        return self.process.returncode, rest.decode()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.stop()
-
-
-def processes():
-    """The ID, the parent and the group of every process that is alive."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    rows = [line.split() for line in listed.splitlines()]
-    return [tuple(map(int, row[:3])) for row in rows if not row[3].startswith("Z")]
-
-
 def assert_port_is_free(port):
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
-
-
-@pytest.fixture(scope="module")
-def served():
-    """One server for the tests that leave it as it was."""
-    with Served() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def complete(served):
-    """Ask for a completion: greedy, unless said otherwise."""
-    client = served.client()
-
-    def ask(**values):
-        values = {"model": "demo", "temperature": 0, "max_tokens": 12, **values}
-        values.setdefault("prompt", "Once upon a time")
-        return client.completions.create(**values)
-
-    return ask
 
 
 @pytest.fixture(scope="module")
@@ -155,15 +68,6 @@ def known(demo):
         return {"token_ids": new, "text": demo.tokenizer.decode(new)}
 
     return {prompt: text(prompt) for prompt in PROMPTS}
-
-
-def post(served, body, path="/v1/completions"):
-    """Post something that no client library would."""
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = {"content-type": "application/json"}
-    return httpx.post(
-        served.address + path, content=content, headers=headers, timeout=60
-    )
 
 
 # Right answers
@@ -216,15 +120,6 @@ def test_streamed(complete, prompt):
     assert [reason for reason in reasons if reason] == [whole.choices[0].finish_reason]
     assert events[-1].usage.completion_tokens == whole.usage.completion_tokens
     assert events[-1].usage.prompt_tokens == whole.usage.prompt_tokens
-
-
-def test_ends_with_the_story(complete, demo):
-    """Without a limit, a text goes on to the end of the story, or what fits."""
-    answer = complete(max_tokens=None)
-    length = answer.usage.prompt_tokens + answer.usage.completion_tokens
-    assert length <= demo.sizes["n_positions"]
-    if answer.choices[0].finish_reason == "length":
-        assert length == demo.sizes["n_positions"]
 
 
 def test_several_prompts(complete, known):
@@ -283,17 +178,6 @@ def test_penalties(complete, values):
     same = {"max_tokens": 60, "temperature": 1, "seed": 1}
     plain, other = complete(**same), complete(**same, **values)
     assert plain.choices[0].text != other.choices[0].text
-
-
-def test_logprobs(complete):
-    """The most likely tokens of each position, the one that was taken among them."""
-    logprobs = complete(logprobs=3, max_tokens=4).choices[0].logprobs
-    assert len(logprobs.token_logprobs) == 4
-    for taken, likely in zip(
-        logprobs.token_logprobs, logprobs.top_logprobs, strict=True
-    ):
-        assert max(likely.values()) == pytest.approx(taken, abs=1e-4)
-        assert len(likely) == 3
 
 
 @pytest.mark.parametrize("as_list", [False, True])
@@ -368,7 +252,8 @@ def test_split_at_stop(text, stop, expected):
         ({"presence_penalty": 3}, "presence_penalty"),
         ({"frequency_penalty": -3}, "frequency_penalty"),
         ({"repetition_penalty": 0}, "repetition_penalty"),
-        ({"logprobs": 0}, "logprobs"),
+        ({"logprobs": -1}, "logprobs must be a whole number from 0 to 5, not -1"),
+        ({"logprobs": True}, "logprobs"),
         ({"logprobs": 6}, "logprobs"),
         ({"stream": "yes"}, "stream"),
         ({"stream_options": 1}, "stream_options"),
@@ -390,9 +275,19 @@ def test_split_at_stop(text, stop, expected):
         ({"prompt": [10**30]}, "Token IDs go from 0"),
         ({"prompt": ["The"] * 65}, "at most 64"),
         ({"prompt": ["The", "A"], "stream": True}, "one prompt"),
-        ({"prompt": "fox " * 300}, "too long"),
-        ({"prompt": [5] * 257}, "too long"),
-        ({"response_format": {"type": "json_object"}}, "response_format is not known"),
+        ({"prompt": "fox " * 300}, "this model reads at most 256"),
+        ({"prompt": [5] * 257}, "The prompt has 257 tokens"),
+        ({"prompt": [5] * 256, "max_tokens": 1}, "The prompt has 256 tokens"),
+        ({"prompt": [5] * 255, "max_tokens": 2}, "max_tokens 2 does not fit"),
+        ({"max_tokens": 256}, "At most 255 can follow"),
+        ({"max_tokens": 10**400}, "does not fit"),
+        ({"temperature": 10**400}, "temperature must be a number from 0 to 2, not 10"),
+        ({"model": 5}, "model must be a text, not 5"),
+        ({"user": 5}, "user must be a text, not 5"),
+        ({"metadata": "me"}, "metadata must be an object"),
+        ({"response_format": {"type": "json_object"}}, "response_format is not supp"),
+        ({"skip_special_tokens": False}, "skip_special_tokens is not supported"),
+        ({"n": True}, "n is not supported"),
         ({"tempersture": 1}, "tempersture is not known"),
     ],
 )
@@ -417,14 +312,25 @@ def test_nothing_asked_for(complete):
 
 
 @pytest.mark.parametrize(
-    "body",
-    [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"9" * 100_000, b"null", b"[]", b'"The"'],
+    ("body", "said"),
+    [
+        (b"", "is not JSON"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
+        (b'{"prompt": "\xff"}', "is not JSON"),
+        (b"[" * 100_000, "is nested too deeply"),
+        (b'{"prompt":' * 100_000, "is nested too deeply"),
+        (b"9" * 100_000, "too many digits"),
+        (b"null", "is not a JSON object"),
+        (b"[]", "is not a JSON object"),
+        (b'"The"', "is not a JSON object"),
+    ],
 )
-def test_not_json(served, body):
+def test_not_json(served, body, said):
     """What is no JSON object is refused."""
     answer = post(served, body)
     assert answer.status_code == 400
-    assert "JSON" in answer.json()["error"]["message"]
+    assert said in answer.json()["error"]["message"]
 
 
 def test_no_numbers(served):
@@ -435,13 +341,21 @@ def test_no_numbers(served):
         assert "temperature" in answer.json()["error"]["message"]
 
 
-def test_broken_text(served, complete):
-    """Half a character in a prompt does no harm."""
-    for prompt in (r"\ud83d fox", r"fox \ude00", r"\u0000"):
-        body = b'{"max_tokens": 4, "prompt": "' + prompt.encode() + b'"}'
-        assert post(served, body).status_code in {200, 400}
-        body = b'{"max_tokens": 4, "prompt": "A", "stop": "' + prompt.encode() + b'"}'
-        assert post(served, body).status_code in {200, 400}
+@pytest.mark.parametrize(
+    "field", ["prompt", "stop", "model", "user", "metadata", "half"]
+)
+def test_half_a_character(served, field):
+    """JSON can write half of a surrogate pair, which is in no text."""
+    for half in (r"\ud83d fox", r"fox \ude00", r"\ude00\ud83d"):
+        values = {"prompt": "The", "max_tokens": 2, field: "HERE"}
+        if field == "half":
+            values = {"prompt": "The", "HERE": 1}
+        body = json.dumps(values).replace("HERE", half)
+        answer = post(served, body.encode())
+        assert answer.status_code == 400
+        assert "half a character" in answer.json()["error"]["message"]
+    whole = json.dumps({"prompt": "The \U0001f98a \0", "max_tokens": 2})
+    assert post(served, whole.encode()).status_code == 200
 
 
 def test_too_large(served):
@@ -452,7 +366,9 @@ def test_too_large(served):
     assert str(LARGEST_BODY) in answer.json()["error"]["message"]
     in_pieces = (b"x" * 65536 for _ in range(LARGEST_BODY // 65536 + 1))
     url = served.address + "/v1/completions"
-    assert httpx.post(url, content=in_pieces, timeout=60).status_code == 413
+    json_ = {"content-type": "application/json"}
+    answer = httpx.post(url, content=in_pieces, headers=json_, timeout=60)
+    assert answer.status_code == 413
 
 
 def test_model_names(served):
@@ -478,14 +394,29 @@ def test_no_chat(served):
     ("method", "path", "status"),
     [
         ("GET", "/v1/completions", 405),
+        ("OPTIONS", "/v1/completions", 405),
+        ("GET", "/v1/chat/completions", 405),
+        ("DELETE", "/v1/models/demo", 405),
         ("POST", "/", 405),
         ("GET", "/nowhere", 404),
         ("POST", "/v1/embeddings", 404),
         ("POST", "/v1/load_lora_adapter", 404),
+        ("POST", "/v1/unload_lora_adapter", 404),
+        ("POST", "/v1/responses", 404),
+        ("POST", "/v1/audio/speech", 404),
+        ("POST", "/invocations", 404),
+        ("GET", "/metrics", 404),
+        ("GET", "/max_internal/eplb_stats", 404),
+        ("GET", "/openapi.json", 404),
         ("POST", "/reset_prefix_cache", 404),
         ("GET", "/../../command.py", 404),
         ("GET", "/%2e%2e/command.py", 404),
         ("GET", "/docs", 404),
+        ("GET", "/%ED%A0%80", 404),
+        ("GET", "/v1/models/%ED%A0%80", 404),
+        ("GET", "/%00", 404),
+        ("HEAD", "/", 200),
+        ("HEAD", "/health", 200),
         ("GET", "/health", 200),
         ("GET", "/version", 200),
     ],
@@ -496,6 +427,8 @@ def test_paths(served, method, path, status):
     assert answer.status_code == status
     if status >= 400:
         assert answer.json()["error"]["message"]
+    if status == 405:
+        assert answer.headers["allow"]
 
 
 def test_page(served):
@@ -512,15 +445,6 @@ def test_page(served):
 
 
 # What the server says of itself
-
-
-def test_curl(served):
-    """The line that is printed works when it is pasted."""
-    [line] = [line for line in served.said.splitlines() if line.startswith("curl ")]
-    ran = subprocess.run(
-        line, shell=True, capture_output=True, text=True, timeout=60, check=True
-    )
-    assert json.loads(ran.stdout)["choices"][0]["text"]
 
 
 def test_loopback_only(served):

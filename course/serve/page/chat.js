@@ -22,17 +22,18 @@ async function ask(address, options) {
     }
     if (response.ok) return response;
     const whose = response.status < 500 ? "The server refused this" : "The server failed";
-    throw new Error(`${whose} (${response.status}): ${await reason(response)}`);
+    const { message, param } = await reason(response);
+    throw Object.assign(new Error(`${whose} (${response.status}): ${message}`), { param });
 }
 
-/** What an answer with an error's status says about it. */
+/** What an answer with an error's status says about it, and about which field. */
 async function reason(response) {
     const body = await response.text();
     try {
-        const { error: { message } } = JSON.parse(body);
-        return message;
+        const { error: { message, param } } = JSON.parse(body);
+        return { message, param };
     } catch {
-        return body || response.statusText || "it does not say why.";
+        return { message: body || response.statusText || "it does not say why." };
     }
 }
 
@@ -117,19 +118,30 @@ function stopwatch() {
     };
 }
 
+/** Ask for a completion: as long as is asked for, or as long as fits. */
+async function complete(asked, signal) {
+    const options = {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(asked),
+        signal,
+    };
+    try {
+        return await ask("/v1/completions", options);
+    } catch (failure) {
+        if (failure.param !== "max_tokens") throw failure;
+        // Without a number, the server writes what fits.
+        return complete({ ...asked, max_tokens: undefined }, signal);
+    }
+}
+
 /** Let the model go on with the text; return why it stopped. */
 async function generate(signal) {
     if (model === null) await findModel(signal);
     const tick = stopwatch();
-    const options = {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(request()),
-        signal,
-    };
     let span = null;
     let finish = null;
-    for await (const event of events(await ask("/v1/completions", options))) {
+    for await (const event of events(await complete(request(), signal))) {
         if (event.error) throw new Error(`The server failed: ${event.error.message}`);
         const [choice] = event.choices;
         span ??= append("", "models");
