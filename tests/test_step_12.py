@@ -16,6 +16,7 @@ from course.check.tools import (
     Expected,
     assert_same,
     explained,
+    kind_of,
     known,
     reference,
     tensor,
@@ -102,7 +103,7 @@ def reference_model(case, device):
 def as_model_input(ids):
     """The token IDs that the reader's code gives to the model."""
     if not isinstance(ids, Tensor):
-        raise CheckFailed(f"You give the model a {type(ids).__name__}, not a Tensor.")
+        raise CheckFailed(f"You give the model {kind_of(ids)}, not a Tensor.")
     array = ids.to_numpy()
     if array.ndim != 2 or array.dtype.kind not in "iu":
         raise CheckFailed(
@@ -302,7 +303,7 @@ def test_generate(step, case, device):
         ids = tensor(cases[case].inputs[0], device)
         tokens = step.generate_tokens(model, ids, NEW_TOKENS)
         if not isinstance(tokens, Iterator):
-            detail = f"It returns a {type(tokens).__name__}, not a generator."
+            detail = f"It returns {kind_of(tokens)}, not a generator."
             raise known(12, "not-a-generator", step, detail=detail)
         arrays = [
             to_array(token, "generate_tokens", does="yields")

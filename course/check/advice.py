@@ -84,6 +84,11 @@ ADVICE = (
         r"range\(",
         "Tensor.arange takes a dimension of a shape as it is.",
     ),
+    (
+        "'Tensor' has no len",
+        r"rng\.",
+        "NumPy draws from an array: x.to_numpy() makes one of a tensor.",
+    ),
     ("'Tensor' has no len", "", NO_LENGTH),
     ("'Shape' object is not callable", "", "A shape is a list: x.shape[1]."),
     (

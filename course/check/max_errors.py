@@ -9,8 +9,8 @@ from math import prod
 Shape = list[int]
 
 A_DIM = (
-    "A size taken from a shape is no plain number yet; int(...) around it makes it one, "
-    "as in int(x.shape[-1])."
+    "A size taken from a shape is no plain number yet; int(...) around it makes it "
+    "one, as in int(x.shape[-1])."
 )
 # What others say than MAX's graph, and what it means.
 IN_PLAIN_WORDS = (
@@ -57,7 +57,7 @@ IN_PLAIN_WORDS = (
         "A dtype is one of MAX's: DType.int64 or DType.float32, from max.dtype.",
     ),
     (
-        r"^expected a Device, .*got str",
+        r"^expected a Device, .*got str|'str' object has no attribute 'devices'",
         "A device is an object, such as x.device, not its name.",
     ),
     (
@@ -244,9 +244,9 @@ def _explain(refused: Refused) -> str:
         ):
             index = int(found[2]) - (found[1] == "stop")
             return (
-                f"There is no index {index} on an axis of {found[3]}. If you go through "
-                "a tensor as through a list, or unpack it: F.split cuts it, and "
-                "x.to_numpy() makes an array of it."
+                f"There is no index {index} on an axis of {found[3]}. If you go "
+                "through a tensor as through a list, or unpack it: F.split cuts it, "
+                "and x.to_numpy() makes an array of it."
             )
         case "Xor" | "And" | "Or":
             return "In Python, ^, & and | work on bits. A power is written x**2."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import difflib
 import inspect
@@ -49,7 +50,7 @@ ELSEWHERE = {
     "mt": "It is x.transpose(-1, -2).",
     "multinomial": "Draw with NumPy: rng.choice(n, p=...).",
     "numpy": "It is x.to_numpy().",
-    "parameter": "A tensor that is set on self is one: self.weight = Tensor.ones([dim]).",
+    "parameter": "A tensor that is set on self is one: self.weight = Tensor.ones(...).",
     "register_buffer": "A tensor set on self is a parameter; make others in forward.",
     "repeat": "It is F.broadcast_to(x, shape), or F.tile.",
     "rng": "It is np.random.default_rng().",
@@ -121,9 +122,6 @@ def _of_name(name: str, frame: FrameType | None) -> str:
         return TORCH[name]
     if hasattr(nn, name):
         return f"Import it at the top: from max.experimental.nn import {name}."
-    for step in STEPS:
-        if re.search(rf"^(class|def) {name}\b", step.solution.read_text(), re.M):
-            return f"Import it at the top: from {step.module} import {name}."
     if name.lower() in ELSEWHERE:
         return ELSEWHERE[name.lower()]
     here = {**frame.f_globals, **frame.f_locals} if frame else {}
@@ -134,6 +132,11 @@ def _of_name(name: str, frame: FrameType | None) -> str:
     if hasattr(F, name):
         plain = f"; of plain numbers, math.{name}" if hasattr(math, name) else ""
         return f"Of tensors it is F.{name}{plain}."
+    for step in STEPS:
+        if re.search(
+            rf"^(class|def) {name}\b", step.solution.read_text(), re.MULTILINE
+        ):
+            return f"Import it at the top: from {step.module} import {name}."
     return _closest(name, [*here, *dir(builtins)])
 
 
@@ -151,12 +154,14 @@ def _of_attribute(name: str, owner: Any, frame: FrameType | None) -> str:
         if frame and callable(frame.f_globals.get(name)):
             return f"It is a function, no part of self: {name}(...)."
         own = [key for key in vars(owner) if not key.startswith("_")]
-        if close := _closest(name, own, "self."):
+        if close := _closest(name, [*own, *vars(type(owner))], "self."):
             return close
         if name.lower() in ELSEWHERE:
             return ELSEWHERE[name.lower()]
         found = f": {', '.join(own)}" if own else " nothing"
         return f"__init__ sets on self{found}."
+    if isinstance(owner, ModuleType) and owner.__name__.startswith("torch"):
+        return TORCH["torch"]
     if isinstance(owner, tuple | list | int):
         kind = f"{'an' if isinstance(owner, int) else 'a'} {type(owner).__name__}"
         return f"It is {kind}: is it what you meant to hand over, in the right order?"
@@ -223,7 +228,7 @@ def _calls(line: str, frame: FrameType) -> Iterator[tuple[str, Any]]:
     for name in re.findall(r"([A-Za-z_][\w.]*)\(", line):
         found = resolve(name, frame)
         # Modules are called with what their forward takes, which says nothing new.
-        if hasattr(found, "__name__") and not isinstance(found, ModuleType):
+        if getattr(found, "__name__", "<") != "<lambda>" and callable(found):
             yield name, found
 
 
@@ -246,29 +251,27 @@ def _signature(name: str, function: Any) -> str:
         parameter.replace(annotation=inspect.Parameter.empty)
         for parameter in found.parameters.values()
     ]
+    plain = [parameter for parameter in plain if parameter.name != "self"]
     bare = found.replace(parameters=plain, return_annotation=inspect.Signature.empty)
     return f"{name}{bare}"
 
 
-def definition(text: str, path: Path) -> str:
-    """The line in the reader's file that defines the function that an error names.
+def definition(text: str, path: Path) -> tuple[str, str]:
+    """Where the reader defines the function that an error names.
 
-    With what it lacks, if that is the first argument of all methods.
+    Returns:
+        The line, with its number, and what it lacks; "" each if there is none.
     """
     found = re.search(r"(?:(\w+)\.)?(\w+)\(\)", text)
     if found is None:
-        return ""
-    source = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(source, start=1):
-        if re.match(rf"\s*def {found[2]}\(", line):
-            quoted = f"    {number} │ {line.strip()}"
-            follows = (
-                line.partition("(")[2] + "".join(source[number : number + 1])
-            ).strip()
-            if found[1] and not follows.startswith("self"):
-                return (
-                    f"{quoted}\nThe first argument of a method is self: "
-                    f"def {found[2]}(self, ...)."
-                )
-            return quoted
-    return ""
+        return "", ""
+    owner, name = found.groups()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            arguments = [argument.arg for argument in node.args.args]
+            quoted = f"    {node.lineno} │ def {name}({', '.join(arguments)}, ...)"
+            if owner and arguments[:1] != ["self"]:
+                hint = "The first argument of a method is self: "
+                return quoted, f"{hint}def {name}(self, ...)."
+            return quoted, ""
+    return "", ""

@@ -37,15 +37,16 @@ def in_few_words(error: BaseException, path: Path) -> tuple[str, str]:
     text = str(error).strip()
     last_line = lines[-1] if lines else ""
     message = _unpacked(error, path) or _truth(text, last_line) or in_plain_words(text)
-    known = message is not None
+    known = message is not None and not message.endswith("in order?")
     if message is None:
         text = _without_paths(text)
         message = f"{name}: {text}" if text else name
+    defined, lacking = definition(text, path)
     parts = [
         message,
-        *lines,
-        "" if lines else definition(text, path),
-        advice(text, last_line)
+        *(lines or [defined]),
+        lacking
+        or advice(text, last_line)
         or ("" if known else suggestion(error, frame, last_line)),
         lost_results(path),
     ]
@@ -126,7 +127,7 @@ def _truth(text: str, line: str) -> str | None:
         return "item() is for one number; x.to_numpy() gives all numbers of a tensor."
     if re.search(r"\b(if|while|and|or|not|max|min|any|all|assert|sorted)\b", line):
         return (
-            "A tensor of many numbers is neither true nor false. F.where chooses one by "
-            "one; F.max and F.argmax find the largest."
+            "A tensor of many numbers is neither true nor false. F.where chooses one "
+            "by one; F.max and F.argmax find the largest."
         )
     return None

@@ -1,7 +1,6 @@
 """The tables of known mistakes: true, told apart, and fit to be read."""
 
 import collections
-import difflib
 import functools
 import importlib
 import inspect
@@ -31,7 +30,7 @@ from course.check.mistakes.search import Answer, Parameters, find, find_paramete
 from course.check.mistakes.where import first_wrong_part, which_cases, which_places
 from course.steps import ROOT, STEPS
 from tests.project.mutants.known import KNOWN
-from tests.project.mutants.mutant import solution
+from tests.project.mutants.mutant import changed_lines
 
 COMPUTED = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
 
@@ -360,19 +359,6 @@ def quoted_line(mutant, name, path):
     step = types.SimpleNamespace(__file__=str(path))
     found = quote(step, mistake.lines, mistake.within)
     return int(found.partition("│")[0]) if found else 0
-
-
-def changed_lines(mutant):
-    """The numbers of the lines that a mutant changes."""
-    before = solution(mutant.step).splitlines()
-    after = mutant.source.splitlines()
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    return {
-        number
-        for kind, _, _, start, end in matcher.get_opcodes()
-        if kind != "equal"
-        for number in range(start + 1, end + 1)
-    }
 
 
 def test_quoted_lines(tmp_path):

@@ -68,7 +68,9 @@ def explain_error(error: Exception, attempt: Attempt) -> CheckFailed | None:
         line = line or "".join(reader_lines(error, path)[-1:])
         text = in_words(mistake, detail, line)
         return CheckFailed(
-            text, mistake=mistake.id, short="shapes or dtypes do not fit"
+            "\n".join(filter(None, [text, lost_results(path)])),
+            mistake=mistake.id,
+            short="shapes or dtypes do not fit",
         )
     mistakes = find(attempt.number, _answers(attempt), _close(attempt))
     if not mistakes:

@@ -584,7 +584,10 @@ MISTAKES = (
         why="Each head has its own part of the width; here there would be one head.",
         look="`forward`: self.split_heads for query, key and value, and whether it "
         "returns what it made.",
-        refused=(when("unpacking in merge_heads", "bln"),),
+        refused=(
+            when("unpacking in merge_heads", "bln"),
+            when("unpacking in merge_heads", "bnl"),
+        ),
         lines=(r"attention\(", r"= self\.\w+\("),
         within="forward",
     ),
@@ -594,6 +597,15 @@ MISTAKES = (
         why="Each head mixes its own part of the values by its own weights.",
         look="`forward`: split_heads for query, key and value.",
         refused=(when("Matmul", "bhll", "bln"),),
+    ),
+    Mistake(
+        id="weights-returned",
+        what="You return the weights themselves, and the values are not used.",
+        why="The weights say how much of each value to take.",
+        look="The end of `attention`: weights @ value.",
+        refused=(when("Reshape", "blhl", "bln"),),
+        lines=(r"return",),
+        within="attention",
     ),
     Mistake(
         id="values-before-weights",

@@ -102,6 +102,8 @@ def generate(
             ids = np.concatenate([ids[:, 1:], token], axis=1)
         elif fed_back == "behind the prompt":
             ids = np.concatenate([start, token], axis=1)
+        elif fed_back == "added":
+            ids = ids + token
         texts.append(ids)
     tokens = np.concatenate(new, axis=1)
     if output == "without the first":
@@ -426,7 +428,7 @@ MISTAKES = (
         what="Your code fails if no rng is given.",
         why="None means that a fresh generator is made.",
         look="generate_next_token: rng = rng or np.random.default_rng().",
-        lines=(r"rng\.",),
+        lines=(r"\brng = ", r"rng\."),
         within="generate_next_token",
     ),
     Mistake(
@@ -448,6 +450,15 @@ MISTAKES = (
             r"^\s+(F\.)?concat",
             r"for ",
         ),
+        within="generate_tokens",
+    ),
+    Mistake(
+        id="added-not-appended",
+        what="You add the new token's ID to the other IDs, as numbers.",
+        why="An ID is the name of a token, which + makes another token of.",
+        look="The loop in generate_tokens: F.concat([input_ids, next_token], axis=1).",
+        ways=({"fed_back": "added"},),
+        lines=(r"\+",),
         within="generate_tokens",
     ),
     Mistake(

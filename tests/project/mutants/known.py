@@ -489,6 +489,7 @@ CHANGES = {
                 "query, key, value",
             ),
         ),
+        ("weights-returned", ("return weights @ value", "return weights")),
         ("values-not-mixed", ("weights @ value", "value")),
         ("weights-times-values", ("weights @ value", "weights * value")),
         ("mask-of-head-dim", ("query.shape[-2]", "query.shape[-1]")),
@@ -1207,6 +1208,7 @@ CHANGES = {
         ("rng-ignored", (HANDED, "model, input_ids, temperature=temperature")),
         ("newest-token-ignored", (APPEND, "pass")),
         ("newest-token-ignored", (APPEND, APPEND.removeprefix("input_ids = "))),
+        ("added-not-appended", (APPEND, "input_ids = input_ids + next_token")),
         ("appended-in-front", ("[input_ids, next_token]", "[next_token, input_ids]")),
         ("context-lost", (APPEND, "input_ids = next_token")),
         (

@@ -46,3 +46,16 @@ def difference(mutant):
     old = "; ".join(line[2:].strip() for line in lines if line[0] == "-")
     new = "; ".join(line[2:].strip() for line in lines if line[0] == "+")
     return f"step {mutant.step}: {old} -> {new}"
+
+
+def changed_lines(mutant):
+    """The numbers of the lines that a mutant changes."""
+    before = solution(mutant.step).splitlines()
+    after = mutant.source.splitlines()
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    return {
+        number
+        for kind, _, _, start, end in matcher.get_opcodes()
+        if kind != "equal"
+        for number in range(start + 1, end + 1)
+    }

@@ -8,7 +8,6 @@ from tests.project.mutants.mutant import Mutant, changed
 
 NORM = known.RETURN_NORM
 BY_HAND = known.BY_HAND
-SUPER = "super().__init__()\n"
 FORWARD = "return self.wte(input_ids)"
 POSITIONS = known.POSITIONS
 SPLIT_SHAPE = "batch, seq_length, _ = x.shape"
@@ -58,8 +57,6 @@ CHANGES = {
         ((known.BAND, "return np.triu(mask, num_tokens + 1)"),),
         ((known.BAND, "import numpy as np\n    return np.triu(mask, num_tokens + 1)"),),
         (("num_upper=num_tokens", "upper=num_tokens"),),
-        (("num_lower=None, ", ""),),
-        (("num_upper=num_tokens", "num_upper=Dim(num_tokens)"),),
         ((known.BAND, known.BAND.removeprefix("return ")),),
         ((known.BAND, "mask = " + known.BAND.removeprefix("return ")),),
         (('Tensor(float("-inf"), dtype=dtype, device=device)', 'float("-inf")'),),
@@ -137,11 +134,9 @@ CHANGES = {
         (("gamma=self.weight", "gamma=weight"),),
         (("gamma=self.weight", "gamma=self.gamma"),),
         (("gamma=self.weight", "gamma=self.wieght"),),
-        ((SUPER, "\n"),),
         (("super().__init__()", "super.__init__()"),),
         (("def forward(self, x", "def forward(x"),),
         (("def forward(self, x", "def fowrard(self, x"),),
-        (("def forward(self, x", "def __call__(self, x"),),
         (("Tensor.ones([dim])", "Tensor.ones(dim)"),),
         (("Tensor.ones([dim])", "F.ones(dim)"),),
         (("Tensor.ones([dim])", "np.ones(dim)"),),
@@ -166,7 +161,6 @@ CHANGES = {
         hand("F.mean(x, axis=-1)", "F.mean(x, -1, keepdim=True)"),
         hand("F.mean(x, axis=-1)", "x.mean(-1, keepdim=True)"),
         hand("F.mean(x, axis=-1)", "x.mean(dim=-1, keepdim=True)"),
-        hand("F.mean(x, axis=-1)", "x.mean()"),
         hand("F.mean(x, axis=-1)", "F.mean(x, axis=3)"),
         hand("F.mean(x, axis=-1)", "np.mean(x, axis=-1, keepdims=True)"),
         hand("F.mean(x, axis=-1)", "F.mean(x, axis=-1).squeeze(-1)"),
@@ -298,7 +292,6 @@ CHANGES = {
         ),
         (("from solution_01 import GPT2Config", "from step_1 import GPT2Config"),),
         (("from solution_01 import GPT2Config", "from .step_01 import GPT2Config"),),
-        ((SUPER, "\n"),),
         (("def forward(self, hidden_states: Tensor)", "def forward(hidden_states)"),),
         (("def forward(self, hidden_states: Tensor)", "def forward(self)"),),
         (
@@ -451,7 +444,6 @@ CHANGES = {
             ),
         ),
         (("return x.transpose(1, 2)\n\n", "return x.permute(0, 2, 1, 3)\n\n"),),
-        (("return x.transpose(1, 2)\n\n", "return x.permute([0, 2, 1, 3])\n\n"),),
         (("return x.transpose(1, 2)\n\n", "return x.transpose(0, 2, 1, 3)\n\n"),),
         (("return x.transpose(1, 2)\n\n", "return x.transpose([0, 2, 1, 3])\n\n"),),
         (("return x.transpose(1, 2)\n\n", "return x.T\n\n"),),
@@ -472,7 +464,6 @@ CHANGES = {
                 "return x.transpose(1, 2).reshape([batch, seq_length, self.n_head])",
             ),
         ),
-        (("key.transpose(-1, -2)", "key.T"),),
         (("key.transpose(-1, -2)", "key.mT"),),
         (("key.transpose(-1, -2)", "key.transpose()"),),
         (("query @ key.transpose(-1, -2)", "query * key"),),
@@ -568,12 +559,6 @@ CHANGES = {
             (
                 "self.c_attn(hidden_states), [self.n_embd] * 3, axis=-1",
                 "self.c_attn(hidden_states), 3, axis=-1",
-            ),
-        ),
-        (
-            (
-                "self.c_attn(hidden_states), [self.n_embd] * 3, axis=-1",
-                "self.c_attn(hidden_states), self.n_embd, axis=-1",
             ),
         ),
         (
@@ -741,7 +726,6 @@ CHANGES = {
             ),
         ),
         (("GPT2MultiHeadAttention(config)", "GPT2Attention(config)"),),
-        ((SUPER, "\n"),),
     ],
     10: [
         ((known.EMBED, "x = self.wte(input_ids) + self.wpe(input_ids.shape[1])"),),
@@ -827,12 +811,6 @@ CHANGES = {
             ),
         ),
         ((known.ENCODED, "return torch.tensor([token_ids])"),),
-        (
-            (
-                known.ENCODED,
-                "return Tensor(np.array([token_ids]), dtype=DType.int64, device=device)",
-            ),
-        ),
         ((known.ENCODED, "return np.array([token_ids])"),),
         ((TO_LIST, "ids = token_ids"),),
         ((TO_LIST, "ids = token_ids.tolist()"),),

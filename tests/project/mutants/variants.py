@@ -195,10 +195,15 @@ CHANGES = {
                 "return _hide(mask, num_tokens)\n\n\ndef _hide(mask, past):\n    return F.band_part(mask, None, past, exclude=True)",
             ),
         ),
+        ("num_lower left out", ("num_lower=None, ", "")),
+        ("a Dim as bound", ("num_upper=num_tokens", "num_upper=Dim(num_tokens)")),
         ("shifted by a constant", (known.BAND, known.BAND + " + 3.0")),
     ],
     3: [
         ("by hand", (known.RETURN_NORM, NORM_BY_HAND)),
+        ("a method", known.NORM, ("F.mean(x, axis=-1)", "x.mean()")),
+        ("without super", ("super().__init__()", "pass")),
+        ("__call__", ("def forward(self, x", "def __call__(self, x")),
         ("sums", (known.RETURN_NORM, NORM_OVER_SUMS)),
         (
             "positional arguments",
@@ -322,6 +327,12 @@ CHANGES = {
     ],
     7: [
         ("a loop over heads", (ATTEND, ""), (known.PROJECT, LOOP_OVER_HEADS)),
+        ("keys turned by .T", ("key.transpose(-1, -2)", "key.T")),
+        (
+            "permute as a method",
+            ("return x.transpose(1, 2)\n\n", "return x.permute([0, 2, 1, 3])\n\n"),
+        ),
+        ("the size of each piece", ("[self.n_embd] * 3, axis", "self.n_embd, axis")),
         ("slices", (SPLIT_QKV, SLICED_QKV)),
         (
             "chunks",
@@ -501,6 +512,13 @@ CHANGES = {
             (
                 known.ENCODED,
                 "return Tensor(np.array([token_ids], dtype=np.int64)).to(device)",
+            ),
+        ),
+        (
+            "a NumPy array and a dtype",
+            (
+                known.ENCODED,
+                "return Tensor(np.array([token_ids]), dtype=DType.int64, device=device)",
             ),
         ),
         (
