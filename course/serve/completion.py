@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from course.serve.fields import LABELS, LARGEST_SEED, NEUTRAL, RULES, is_neutral
-from course.serve.refused import RefusedError, quote, unknown_model
+from course.serve.refused import RefusedError, quote, shorten, unknown_model
 
 MOST_PROMPTS = 64
 
@@ -122,7 +122,7 @@ def _check_field(name: str, value: object) -> None:
             name,
         )
     if not rule and name not in NEUTRAL:
-        raise RefusedError(400, f"{quote(name)} is not known here.", name)
+        raise RefusedError(400, f"{shorten(name)} is not known here.", name)
 
 
 def _in_max_words(request: dict[str, Any]) -> dict[str, Any]:
