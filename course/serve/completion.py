@@ -130,7 +130,7 @@ def _in_max_words(request: dict[str, Any]) -> dict[str, Any]:
         # MAX takes 0 for no seed at all.
         request["seed"] = LARGEST_SEED
     if "logprobs" in request:
-        # And for no log probabilities; `Pipeline` takes the last away again.
+        # And for no log probabilities: `Pipeline` takes the last away again.
         request["logprobs"] += 1
     if "stream_options" in request:
         usage = request["stream_options"].get("include_usage")

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import socket
 import subprocess
 
 import httpx
@@ -321,6 +322,40 @@ def test_pages_from_elsewhere(served, path):
         assert answer.status_code == 403, headers
         assert answer.json()["error"]["message"]
         assert not [name for name in answer.headers if "access-control" in name]
+
+
+@pytest.mark.parametrize(
+    ("version", "hosts", "status"),
+    [
+        ("1.1", ["localhost"], 200),
+        ("1.1", [], 400),
+        ("1.1", ["localhost", "evil.example"], 400),
+        ("1.1", ["evil.example", "localhost"], 400),
+        ("1.0", ["localhost"], 200),
+        ("1.0", [], 403),
+        ("1.0", ["evil.example"], 403),
+    ],
+)
+def test_host_is_one(served, version, hosts, status):
+    """Not none, and not two of which one is looked at and the other meant."""
+    lines = [f"GET /v1/models HTTP/{version}", *(f"Host: {host}" for host in hosts)]
+    with socket.create_connection(("127.0.0.1", served.port), 60) as client:
+        client.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+        first = client.makefile("rb").readline().split()
+    assert int(first[1]) == status
+
+
+def test_websocket(served):
+    """There is none, for no page."""
+    upgrade = {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    for path in ("/v1/completions", "/nowhere"):
+        answer = httpx.get(served.address + path, headers=upgrade, timeout=60)
+        assert answer.status_code in {403, 404, 405}
 
 
 def test_preflight(served):
