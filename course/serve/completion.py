@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from course.serve.fields import LABELS, LARGEST_SEED, NEUTRAL, RULES, is_neutral
-from course.serve.refused import RefusedError, quote, unknown_model
+from course.serve.refused import RefusedError, quote, shorten, unknown_model
 
 MOST_PROMPTS = 64
 
@@ -122,7 +122,7 @@ def _check_field(name: str, value: object) -> None:
             name,
         )
     if not rule and name not in NEUTRAL:
-        raise RefusedError(400, f"{quote(name)} is not known here.", name)
+        raise RefusedError(400, f"{shorten(name)} is not known here.", name)
 
 
 def _in_max_words(request: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def _in_max_words(request: dict[str, Any]) -> dict[str, Any]:
         # MAX takes 0 for no seed at all.
         request["seed"] = LARGEST_SEED
     if "logprobs" in request:
-        # And for no log probabilities; `Pipeline` takes the last away again.
+        # And for no log probabilities: `Pipeline` takes the last away again.
         request["logprobs"] += 1
     if "stream_options" in request:
         usage = request["stream_options"].get("include_usage")

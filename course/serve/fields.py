@@ -47,7 +47,8 @@ _SWITCH = Rule("true or false", lambda value: isinstance(value, bool))
 _TEXT = Rule("a text", lambda value: isinstance(value, str))
 _OBJECT = Rule("an object", lambda value: isinstance(value, dict))
 
-# What each switch in stream_options must be, if it must.
+# MAX knows the first. The second is padding, which no client misses; the third must be
+# off.
 _STREAM_OPTIONS = {"include_usage", "include_obfuscation", "continuous_usage_stats"}
 
 

