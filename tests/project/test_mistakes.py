@@ -375,6 +375,9 @@ def test_quoted_lines(tmp_path):
         "activation-twice",  # The first of the two.
         "attention-half-twice",
         "head-axis-not-moved",  # The reshape after which it should be moved.
+        "heads-not-split",  # The call has several lines.
+        "ids-not-int64",  # The check knows in which function it is.
+        "token-with-other-axes",  # The check knows how the token was chosen.
         "heads-not-merged",  # Where merge_heads is called: it may itself be wrong.
         "initial-values",  # The check knows which of the two it is.
         "mask-hides-itself",  # The mutant has a mask of its own.

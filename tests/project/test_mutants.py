@@ -90,11 +90,6 @@ def test_enough():
 # These would need an operation compiled for them alone; test_mistakes.py has their
 # numbers.
 NOT_MADE = {
-    "gelu-without-cube",
     "log-softmax-of-logits",
-    "quick-gelu",
     "relu",
-    "sigmoid",
-    "silu",
-    "tanh-activation",
 }

@@ -74,8 +74,6 @@ def generate(
     texts = [ids]
     for _ in range(expected.output.shape[1] + extra):
         logits = logits_of(ids, expected.weights)
-        if position == "last of the vocabulary":
-            return logits[..., -1].argmax(axis=-1)[:, None]
         if isinstance(position, str):
             sequence = logits[0 if position == "first sequence" else -1]
             return sequence.argmax(axis=-1)[:, None]
@@ -253,17 +251,6 @@ MISTAKES = (
         within="generate_next_token",
     ),
     Mistake(
-        id="vocabulary-for-position",
-        what="Your index takes the last token of the vocabulary instead of the last "
-        "position.",
-        why="Logits are [batch, seq_length, vocab_size]: positions are the axis in the "
-        "middle.",
-        look=LAST,
-        ways=({"position": "last of the vocabulary"},),
-        lines=(r"-1\]", r"model\("),
-        within="generate_next_token",
-    ),
-    Mistake(
         id="token-with-other-axes",
         what="Your next token does not have the shape [batch, 1].",
         why="It is appended to the token IDs, [batch, seq_length], as one column.",
@@ -283,7 +270,7 @@ MISTAKES = (
         why="It is to find the token with the highest score.",
         look="generate_next_token: F.argmax(logits, axis=-1), at the last position.",
         ways=({"choose": "the largest over positions"},),
-        lines=(r"argmax",),
+        lines=(r"[:.], -1\]", r"argmax"),
         within="generate_next_token",
     ),
     Mistake(

@@ -7,7 +7,6 @@ NOTHING_SET_UP = (
     "MAX's Module has nothing to set up: attributes are registered when set"
 )
 THE_DEFAULT = "this is the argument's default"
-A_NUMBER = "sequence_length is a number here; a Dim is needed in a compiled graph only"
 DEFAULT_DEVICE = "the check makes its device the default one"
 SAME_AXIS = "from either end of the shape, this is the same axis"
 EITHER_ORDER = "the order does not matter"
@@ -25,7 +24,6 @@ BEYOND_THE_END = "nothing is held back: 0 as well as -1"
 
 EQUIVALENT = {
     "step 2: total_length = Dim(sequence_length) + num_tokens -> total_length = num_tokens + Dim(sequence_length)": EITHER_ORDER,
-    "step 2: total_length = Dim(sequence_length) + num_tokens -> total_length = sequence_length + num_tokens": A_NUMBER,
     "step 2: minus_infinity = Tensor(float('-inf'), dtype=dtype, device=device) -> minus_infinity = Tensor(float('-inf'), dtype=dtype)": EITHER_ORDER,
     "step 2: return F.band_part(mask, num_lower=None, num_upper=num_tokens, exclude=True) -> return F.band_part(mask, num_upper=num_tokens, exclude=True)": THE_DEFAULT,
     "step 3: super().__init__() -> pass": NOTHING_SET_UP,

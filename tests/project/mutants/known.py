@@ -1231,7 +1231,7 @@ CHANGES = {
         ("first-of-batch-only", ("in probabilities]", "in probabilities[:1]]")),
         ("sequence-for-position", (LAST, "logits = model(input_ids)[-1]")),
         ("sequence-for-position", (LAST, "logits = model(input_ids)[0]")),
-        ("vocabulary-for-position", (LAST, "logits = model(input_ids)[:, :, -1]")),
+        ("argmax-over-positions", (LAST, "logits = model(input_ids)[:, :, -1]")),
         ("token-with-other-axes", ("[:, -1, :]", "[:, -1:, :]")),
         ("token-with-other-axes", (GREEDY, GREEDY + "[:, 0]")),
         ("token-with-other-axes", (GREEDY, GREEDY + ".transpose(0, 1)")),
