@@ -1,7 +1,7 @@
 """MAX's pipeline from requests to texts, with what MAX 26.7 leaves undone.
 
 MAX ends a completion when a stop sequence has come, but leaves the sequence, and
-sometimes a token behind it, in the text.
+sometimes a token behind it, in the text. So stop sequences are looked for here.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Pipeline(TokenGeneratorPipeline):
         if sampling.top_k >= tokenizer.tokenizer_vocab_size:
             # MAX takes memory for as many tokens as top_k says.
             sampling.top_k = -1
+        # MAX would look for them as well, and refuse those of more tokens than it reads.
+        stop, sampling.stop = sampling.stop or [], None
         chunks = await super().next_token_chunk(
             request, parse_reasoning=parse_reasoning
         )
@@ -46,15 +48,15 @@ class Pipeline(TokenGeneratorPipeline):
             prompt = cast("Sequence[int]", request.prompt)
             # See `check_completion`: one more than the client asked for.
             reader = TokenReader(tokenizer, prompt, request.logprobs - 1)
-        return self._pieces(chunks, request, reader)
+        return self._pieces(chunks, request, stop, reader)
 
     async def _pieces(
         self,
         chunks: AsyncGenerator[TokenGeneratorOutput, None],
         request: TextGenerationRequest,
+        stop: Sequence[str],
         reader: TokenReader | None,
     ) -> AsyncGenerator[TokenGeneratorOutput, None]:
-        stop = request.sampling_params.stop or []
         held = ""
         async for chunk in chunks:
             text, held, found = split_at_stop(held + (chunk.decoded_tokens or ""), stop)

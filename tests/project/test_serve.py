@@ -196,6 +196,12 @@ def test_stop(complete, as_list):
         assert events[-1].choices[0].finish_reason == "stop"
 
 
+def test_stop_longer_than_any_text(complete):
+    """It does not come, so the text is the whole one."""
+    whole = complete().choices[0].text
+    assert complete(stop=["x" * 200_000, whole + "!"]).choices[0].text == whole
+
+
 def test_stop_that_does_not_come(complete):
     """What looked like the beginning of a stop sequence is in the text in the end."""
     whole = complete(max_tokens=40).choices[0].text
