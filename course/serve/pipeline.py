@@ -38,7 +38,7 @@ class Pipeline(TokenGeneratorPipeline):
         if sampling.top_k >= tokenizer.tokenizer_vocab_size:
             # MAX takes memory for as many tokens as top_k says.
             sampling.top_k = -1
-        # MAX would look for them as well, and refuse those of more tokens than it reads.
+        # MAX would look for them too, and refuse those with more tokens than it reads.
         stop, sampling.stop = sampling.stop or [], None
         chunks = await super().next_token_chunk(
             request, parse_reasoning=parse_reasoning
