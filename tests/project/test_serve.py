@@ -633,18 +633,6 @@ def test_bad_options(course, options, status, expected):
     assert expected in " ".join(ran.err.split())
 
 
-def test_unknown_architecture(course, tmp_path):
-    """A model that MAX would not find is refused with the line to write."""
-    for path in DEMO_MODEL.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    config = json.loads((DEMO_MODEL / "config.json").read_text())
-    (tmp_path / "config.json").unlink()
-    (tmp_path / "config.json").write_text(json.dumps({**config, "architectures": None}))
-    ran = course("serve", "--port", "0", "--model", tmp_path)
-    assert ran.status == 1
-    assert '"architectures": ["GPT2LMHeadModel"]' in " ".join(ran.err.split())
-
-
 @pytest.mark.skipif("config.getoption('--device') == 'gpu'")
 def test_no_accelerator(course):
     """Without an accelerator, --device gpu says so."""
