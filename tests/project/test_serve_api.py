@@ -426,7 +426,9 @@ def other(tmp_path_factory):
     for path in DEMO_MODEL.iterdir():
         if path.name != "generation_config.json":
             (folder / path.name).symlink_to(path)
-    (folder / "generation_config.json").write_text(json.dumps(DEFAULTS))
+    # Without its end, a text would not have one.
+    own = json.loads((DEMO_MODEL / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps(own | DEFAULTS))
     with Served("--model", str(folder), "--host", "0.0.0.0") as server:
         yield server
 
