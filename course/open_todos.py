@@ -126,7 +126,8 @@ def bound_names(source: str) -> set[str]:
     try:
         body = ast.parse(source).body
     except SyntaxError:  # Then the check says so, and nothing else matters.
-        return set(re.findall(r"\w+", "".join(re.findall("import (.*)", source))))
+        imported = re.findall(r"^(?:from .*)?import (.*)", source, re.MULTILINE)
+        return set(re.findall(r"\w+", " ".join(imported)))
     names = set()
     for node in body:
         if isinstance(node, ast.Import | ast.ImportFrom):

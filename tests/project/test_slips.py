@@ -59,7 +59,8 @@ def test_no_raw_messages(checked):
 def test_something_is_said(checked):
     """Each says more than the name of an exception."""
     for slip, failure in failures(checked).items():
-        assert len(own_words(failure.message)) > 20, slip.name
+        # What cannot be told from a TODO that is open says so, and names its line.
+        assert failure.open or len(own_words(failure.message)) > 20, slip.name
 
 
 def test_all_are_refused(checked):

@@ -366,7 +366,8 @@ CHANGES = {
             (known.ADDED, DECODED_WHOLE),
             (
                 'self._held = ""\n\n',
-                'self._held = ""\n        self._ids, self._shown = [], 0\n\n',
+                'self._held = ""\n        self._ids = list(prompt)\n'
+                "        self._shown = len(tokenizer.decode(self._ids))\n\n",
             ),
         ),
         ("overlap in a loop", (OVERLAP, OVERLAP_IN_A_LOOP)),
@@ -378,7 +379,7 @@ CHANGES = {
             (known.DTYPE, f"import numpy as np\n{known.DTYPE}"),
             (
                 known.TENSOR,
-                "np.array(np.from_dlpack(weights.data()), dtype=np.float32)",
+                "np.array(np.from_dlpack(weights.data().astype(DType.float32)))",
             ),
         ),
         (
