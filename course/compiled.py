@@ -95,7 +95,7 @@ def compile_kernels(
     quantized = step.quantize_weights(weights, DType[dtype])
 
     def compile_it() -> Any:
-        model = _build(lambda: step.KernelGPT2(config, DType[dtype]), CPU())
+        model = _build(lambda: step.kernel_gpt2(config, DType[dtype]), CPU())
         return model.compile(
             *cache_step.input_types(config, CPU()),
             weights=quantized,
