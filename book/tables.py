@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from book.generated import SOURCE, write_or_check
 from book.measured import compared, measured_on, milliseconds
 from course.check.loading import load_solution
-from course.checkpoint import SIZES, expected_shapes
+from course.model.checkpoint import SIZES, expected_shapes
 from course.steps import ROOT, STEPS, Step
 
 PURPOSE = {

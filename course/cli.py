@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from course.cache import replace_unwritable, settle, written_whole
+from course.console import notes
 from course.errors import CourseError, Misuse, as_text
 from course.steps import STEPS, Step, from_root, get_step
 from course.streams import discard_output, prepare_streams, print_json
@@ -30,11 +31,6 @@ Device = Annotated[
     str, typer.Option(help="Where to compute: auto (an accelerator if any), cpu, gpu.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
-
-
-def notes() -> Console:
-    """Where progress and remarks go: the standard error."""
-    return Console(stderr=True, highlight=False)
 
 
 @app.command()
@@ -238,7 +234,8 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Let a GPT-2 go on with a text. The text goes to stdout, all else to stderr."""
-    from course.generate import Request, run
+    from course.generate.command import run
+    from course.generate.request import Request
 
     request = Request(
         prompt=as_text(prompt),

@@ -38,7 +38,7 @@ from book.numbers.example import SIZES as TINY
 from course.bench.figures import bandwidth
 from course.check.compare import tensor
 from course.check.loading import load_solution
-from course.checkpoint import SIZES, expected_shapes
+from course.model.checkpoint import SIZES, expected_shapes
 from course.steps import DEMO_MODEL
 
 BANDWIDTH = bandwidth(last_results())

@@ -18,7 +18,7 @@ from max.pipelines.modeling.types import RequestID
 from book.numbers.example import DEVICE, SIZES, WORDS, columns, page, text, token_ids
 from book.numbers.example import table as markdown_table
 from course.check.loading import load_solution
-from course.checkpoint import SIZES as GPT2
+from course.model.checkpoint import SIZES as GPT2
 
 PAGE_SIZE = 4
 PAGES = 6

@@ -9,7 +9,7 @@ from book.pictures import part_two, serving
 from book.pictures.distributions import distributions
 from book.pictures.ladder import ladder
 from book.pictures.svg import WIDTH, Drawing
-from course.checkpoint import SIZES, expected_shapes
+from course.model.checkpoint import SIZES, expected_shapes
 
 
 def draw_all() -> dict[str, Drawing]:

@@ -8,7 +8,7 @@ from book.measured import last_results
 from book.pictures.distributions import distributions
 from book.pictures.svg import WIDTH, Drawing
 from course.bench import figures
-from course.checkpoint import SIZES, expected_shapes
+from course.model.checkpoint import SIZES, expected_shapes
 
 # What each chapter is about, by the names of parts in `here`, and how it is called.
 HERE: dict[int, tuple[set[str], str]] = {

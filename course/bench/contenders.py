@@ -109,8 +109,8 @@ class Course(Contender):
 
     def __init__(self, folder: Path) -> None:
         """Load and compile the model."""
-        from course.checkpoint import read_model
-        from course.code import load_code
+        from course.model.checkpoint import read_model
+        from course.model.modules import load_code
 
         super().__init__(folder)
         self.sizes, weights = read_model(folder)
@@ -129,7 +129,7 @@ class Eager(Course):
         """Nothing is compiled."""
         from max.driver import CPU
 
-        from course.compiled import build_whole_sequence
+        from course.model.compile import build_whole_sequence
 
         return build_whole_sequence(self.sizes, weights, self.code, CPU())
 
@@ -170,7 +170,7 @@ class Cached(Course):
         """Compile step 15's model."""
         from max.driver import CPU
 
-        from course.compiled import compile_cached
+        from course.model.compile import compile_cached
 
         capacity = self.sizes["n_positions"]
         return compile_cached(self.sizes, weights, self.code, CPU(), capacity)
@@ -200,8 +200,8 @@ class Kernels(Cached):
 
     def compile(self, weights: dict[str, Any]) -> Any:
         """Compile step 17's model."""
-        from course.compiled import compile_kernels
-        from course.kernels import package
+        from course.model.compile import compile_kernels
+        from course.model.kernel_package import package
 
         capacity = self.sizes["n_positions"]
         return compile_kernels(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from course.bench.decoding import EAGER, TASKS
-from course.checkpoint import SIZES
+from course.model.checkpoint import SIZES
 
 Results = dict[str, Any]
 LONG = 950  # Tokens of context; what is decoded after them must fit as well.

@@ -20,10 +20,10 @@ from typing import Any
 from rich.console import Console
 
 from course import child
-from course.checkpoint import open_checkpoint
-from course.code import assert_done
+from course.console import COMPILING, say
 from course.errors import CourseError, Misuse, assert_text
-from course.generate import COMPILING, say
+from course.model.checkpoint import open_checkpoint
+from course.model.modules import assert_done
 from course.plain_path import plain_path
 from course.runtime import assert_device, assert_device_name
 from course.serve.handover import hand_over

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course.checkpoint import Opened
+from course.model.checkpoint import Opened
 
 ARCHITECTURE = "GPT2LMHeadModel"
 """What step 18 calls it."""

@@ -51,7 +51,7 @@ def course():
 @pytest.fixture(scope="session")
 def demo():
     """The demo model as the course reads it."""
-    from course.checkpoint import load_checkpoint
+    from course.model.checkpoint import load_checkpoint
 
     return load_checkpoint(str(DEMO_MODEL))
 
@@ -59,7 +59,7 @@ def demo():
 @pytest.fixture(scope="session")
 def solutions():
     """The code of the solutions that generating needs."""
-    from course.code import load_code
+    from course.model.modules import load_code
 
     return load_code("solutions")
 
@@ -67,8 +67,8 @@ def solutions():
 @pytest.fixture(scope="session")
 def fast_demo(demo, solutions):
     """The demo model on the Mojo kernels: the decoder of step 15."""
-    from course.compiled import compile_kernels
-    from course.kernels import package
+    from course.model.compile import compile_kernels
+    from course.model.kernel_package import package
 
     capacity = demo.sizes["n_positions"]
     parts = (demo.sizes, demo.weights, solutions, package())

@@ -110,8 +110,8 @@ def logits_after(demo):
     """The solutions' logits for what follows a text, one operation at a time."""
     from max.driver import CPU
 
-    from course.code import load_code
-    from course.compiled import build_whole_sequence
+    from course.model.compile import build_whole_sequence
+    from course.model.modules import load_code
     from course.runtime import prepare
 
     prepare()

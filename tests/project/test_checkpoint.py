@@ -20,8 +20,8 @@ from huggingface_hub.utils import filter_repo_objects
 from safetensors.numpy import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Model
 
-from course.checkpoint import expected_shapes, load_checkpoint, open_checkpoint
 from course.errors import CourseError
+from course.model.checkpoint import expected_shapes, load_checkpoint, open_checkpoint
 from course.steps import DEMO_MODEL, ROOT
 
 SIZES = {"vocab_size": 300, "n_positions": 20, "n_embd": 24, "n_layer": 2, "n_head": 3}
@@ -280,7 +280,7 @@ def test_weights_by_another_name(folder, name, expected):
 def test_opening_reads_no_weights(folder):
     """Neither the numbers nor MAX: `course serve` looks through large models so."""
     code = (
-        "import sys, numpy; from course.checkpoint import open_checkpoint;"
+        "import sys, numpy; from course.model.checkpoint import open_checkpoint;"
         "numpy.array = None;"
         f"model = open_checkpoint({str(folder)!r});"
         "assert len(model.tensors) == 28;"

@@ -11,11 +11,12 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from course.checkpoint import read_model
-from course.compiled import compile_kernels
 from course.errors import CourseError, Misuse
-from course.generate import Request, budget
-from course.kernels import package
+from course.generate.command import budget
+from course.generate.request import Request
+from course.model.checkpoint import read_model
+from course.model.compile import compile_kernels
+from course.model.kernel_package import package
 from course.skeleton import make_skeleton
 from course.steps import DEMO_MODEL, ROOT, STEPS
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
-from course.checkpoint import load_checkpoint, open_checkpoint
+from course.model.checkpoint import load_checkpoint, open_checkpoint
 from course.serve.handover import hand_over
 from course.serve.server import Order, _pipeline
 from course.steps import ROOT
@@ -96,8 +96,8 @@ def up_to_end(tokens, ends):
 @pytest.mark.parametrize("name", ALL)
 def test_generate(name, made, solutions):
     """`course generate` reads and writes the tokens that transformers does."""
-    from course.compiled import compile_kernels
-    from course.kernels import package
+    from course.model.compile import compile_kernels
+    from course.model.kernel_package import package
 
     kind = made(name)
     model = load_checkpoint(str(kind.folder))

@@ -12,8 +12,8 @@ from max.experimental import functional as F
 from max.experimental.tensor import default_device, default_dtype
 from numpy.typing import NDArray
 
-from course.code import Code
-from course.graphs import kept_or_compiled
+from course.model.graph_cache import kept_or_compiled
+from course.model.modules import Code
 
 Sizes = dict[str, Any]
 Weights = dict[str, NDArray[Any]]

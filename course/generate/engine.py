@@ -14,12 +14,12 @@ from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from rich.console import Console
 
-from course.checkpoint import Checkpoint, encode
-from course.code import Code
-from course.compiled import build_whole_sequence, compile_cached, compile_kernels
 from course.errors import Misuse
-from course.generate import Request
-from course.kernels import KernelsUnavailable, package
+from course.generate.request import Request
+from course.model.checkpoint import Checkpoint, encode
+from course.model.compile import build_whole_sequence, compile_cached, compile_kernels
+from course.model.kernel_package import KernelsUnavailable, package
+from course.model.modules import Code
 from course.runtime import find_device
 
 

@@ -19,7 +19,7 @@ from max.driver import CPU, Device, DLPackArray
 from max.experimental.tensor import Tensor
 
 from course.cache import cache_folder, written_whole
-from course.polling import first_run_alone
+from course.model.thread_priority import first_run_alone
 
 logger = logging.getLogger(__name__)
 

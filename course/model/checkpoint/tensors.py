@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from course.checkpoint.hub import find_pickles, only_a_pickle
-from course.checkpoint.json_file import read_object
-from course.checkpoint.shapes import stored_shapes
 from course.errors import CourseError
+from course.model.checkpoint.hub import find_pickles, only_a_pickle
+from course.model.checkpoint.json_file import read_object
+from course.model.checkpoint.shapes import stored_shapes
 
 Array = NDArray[Any]
 

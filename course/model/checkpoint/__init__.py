@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from course.checkpoint.config import SIZES, read_config, read_ends, sizes_of
-from course.checkpoint.hub import find_folder
-from course.checkpoint.shapes import expected_shapes
-from course.checkpoint.tensors import StoredTensors, find_tensors
-from course.checkpoint.tokenizer import read_tokenizer
-from course.code import solution
 from course.errors import CourseError
+from course.model.checkpoint.config import SIZES, read_config, read_ends, sizes_of
+from course.model.checkpoint.hub import find_folder
+from course.model.checkpoint.shapes import expected_shapes
+from course.model.checkpoint.tensors import StoredTensors, find_tensors
+from course.model.checkpoint.tokenizer import read_tokenizer
+from course.model.modules import solution
 
 __all__ = [
     "SIZES",

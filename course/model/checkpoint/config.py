@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from course.checkpoint.json_file import read_object
 from course.errors import CourseError
+from course.model.checkpoint.json_file import read_object
 
 SIZES: dict[str, Any] = {
     "vocab_size": 50257,

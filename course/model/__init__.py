@@ -1,0 +1,1 @@
+"""A GPT-2 from the disk to a compiled model: weights, the steps' code, the graph."""
