@@ -26,8 +26,9 @@ def budget(checkpoint: Checkpoint, prompt: str, max_new_tokens: int | None) -> i
             does not fit the model with what is asked.
     """
     length = len(encode(checkpoint, prompt))
-    n_positions = checkpoint.sizes["n_positions"]
-    return tokens_that_fit(length, n_positions, max_new_tokens, "--max-new-tokens")
+    return tokens_that_fit(
+        length, checkpoint.config.n_positions, max_new_tokens, "--max-new-tokens"
+    )
 
 
 def run(request: Request, as_json: bool, notes: Console) -> None:

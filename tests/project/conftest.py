@@ -65,14 +65,26 @@ def solutions():
 
 
 @pytest.fixture(scope="session")
-def fast_demo(demo, solutions):
-    """The demo model on the Mojo kernels: the decoder of step 15."""
+def on_kernels(solutions):
+    """Compile a model on the Mojo kernels: a decoder of step 15."""
+    from max.driver import CPU
+
     from course.model.compile import compile_kernels
     from course.model.kernel_package import package
 
-    capacity = demo.sizes["n_positions"]
-    parts = (demo.sizes, demo.weights, solutions, package())
-    return compile_kernels(*parts, "float32", capacity)
+    def decoder(checkpoint, dtype="float32"):
+        config = checkpoint.config
+        model = compile_kernels(checkpoint, solutions, package(), dtype)
+        capacity = min(config.n_positions, 256)
+        return solutions.cache.Decoder(model, config, capacity=capacity, device=CPU())
+
+    return decoder
+
+
+@pytest.fixture(scope="session")
+def fast_demo(demo, on_kernels):
+    """The demo model on the Mojo kernels."""
+    return on_kernels(demo)
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,7 @@ def logits_after(demo):
 
     prepare()
     code = load_code("solutions")
-    model = build_whole_sequence(demo.sizes, demo.weights, code, CPU())
+    model = build_whole_sequence(demo, code, CPU())
 
     def logits(text):
         ids = code.generation.encode_text(text, demo.tokenizer, device=CPU())

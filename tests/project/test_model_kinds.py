@@ -94,18 +94,13 @@ def up_to_end(tokens, ends):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_generate(name, made, solutions):
+def test_generate(name, made, solutions, on_kernels):
     """`course generate` reads and writes the tokens that transformers does."""
-    from course.model.compile import compile_kernels
-    from course.model.kernel_package import package
-
     kind = made(name)
     model = load_checkpoint(str(kind.folder))
     assert model.tokenizer.encode(PROMPT).ids == kind.prompt
-    parts = (model.sizes, model.weights, solutions, package())
-    decoder = compile_kernels(*parts, "float32", model.sizes["n_positions"])
     tokens = solutions.sampling.generate_tokens(
-        decoder,
+        on_kernels(model),
         [kind.prompt],
         NEW_TOKENS,
         solutions.sampling.Sampling(temperature=0),
