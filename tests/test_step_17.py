@@ -25,7 +25,7 @@ from course.check.tools import (
     tensor,
     weights_of,
 )
-from course.kernels import package
+from course.model.kernel_package import package
 
 DTYPES = [DType.float32, DType.bfloat16, DType.int8]
 MODEL = Case("wide", batch=1, length=1)

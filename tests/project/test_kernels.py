@@ -13,10 +13,10 @@ from max.experimental.tensor import Tensor
 from max.graph import BufferType, DeviceRef, TensorType
 from rich.console import Console
 
-from course import engine
 from course.errors import Misuse
-from course.generate import Request
-from course.kernels import KernelsUnavailable, package
+from course.generate import engine
+from course.generate.request import Request
+from course.model.kernel_package import KernelsUnavailable, package
 
 ROWS = (1, 2, 3, 7, 8, 9, 17, 33, 130)
 SHAPES = [

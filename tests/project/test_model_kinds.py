@@ -17,7 +17,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
-from course.checkpoint import load_checkpoint, open_checkpoint
+from course.model.checkpoint import load_checkpoint, open_checkpoint
 from course.serve.handover import hand_over
 from course.serve.server import Order, _pipeline
 from course.steps import ROOT
@@ -94,18 +94,13 @@ def up_to_end(tokens, ends):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_generate(name, made, solutions):
+def test_generate(name, made, solutions, on_kernels):
     """`course generate` reads and writes the tokens that transformers does."""
-    from course.compiled import compile_kernels
-    from course.kernels import package
-
     kind = made(name)
     model = load_checkpoint(str(kind.folder))
     assert model.tokenizer.encode(PROMPT).ids == kind.prompt
-    parts = (model.sizes, model.weights, solutions, package())
-    decoder = compile_kernels(*parts, "float32", model.sizes["n_positions"])
     tokens = solutions.sampling.generate_tokens(
-        decoder,
+        on_kernels(model),
         [kind.prompt],
         NEW_TOKENS,
         solutions.sampling.Sampling(temperature=0),

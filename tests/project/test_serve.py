@@ -16,7 +16,6 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
-from course.errors import Misuse
 from course.serve.command import NEEDED, Request
 from course.serve.front import LARGEST_BODY
 from course.serve.stop import split_at_stop
@@ -737,5 +736,3 @@ def test_name():
     assert Request().name == "demo"
     assert Request(model=str(DEMO_MODEL)).name == "model"
     assert Request(model="openai-community/gpt2").name == "openai-community/gpt2"
-    with pytest.raises(Misuse, match="--code"):
-        Request(code="mine")
