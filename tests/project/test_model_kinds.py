@@ -22,7 +22,7 @@ from course.serve.handover import hand_over
 from course.serve.server import Order, _pipeline
 from course.steps import ROOT
 from tests.project.model_kinds import ENDS, KINDS, PROMPT, ROWS, UNWRAPPED, save_base
-from tests.project.test_serve import Served
+from tests.project.serving import Served
 
 NEW_TOKENS = 12
 ARCHITECTURE = f"{ROOT}/solutions:solution_18"
