@@ -11,6 +11,7 @@ from hypothesis import settings
 from course.steps import DEMO_MODEL, ROOT
 from tests.project import whole_run
 from tests.project.browser import FLAGS, NO_BROWSER, Visit, find_chromium
+from tests.project.mutants.warm_checks import WarmChecks
 from tests.project.serving import Served
 
 # The same examples each time: what fails here fails everywhere.
@@ -33,6 +34,15 @@ def pytest_configure(config):
 def pytest_xdist_auto_num_workers():
     """How many processes `-n auto` starts."""
     return whole_run.processes()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Start them with the variables of this one, without those that MAX has set."""
+    for name in ("PYTHONEXECUTABLE", "PYTHONPATH"):
+        os.unsetenv(name)
+        if name in os.environ:
+            os.putenv(name, os.environ[name])
 
 
 @pytest.hookimpl(trylast=True)
@@ -80,6 +90,13 @@ def course():
         return ran
 
     return run
+
+
+@pytest.fixture(scope="session")
+def checks():
+    """A warm process that checks files."""
+    with WarmChecks() as warm:
+        yield warm
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A run of the project's tests: what is left out of it, in which order, and what is said.
+"""A run of the project's tests: what is left out, in which order, and what is said.
 
 `make test` runs a part that is worth waiting for before each commit, `make test-all`
 everything. With pytest-xdist, several processes share the work; tests that share
