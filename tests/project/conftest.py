@@ -25,8 +25,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Say what the mark means; keep the order of the tests in all processes."""
-    config.addinivalue_line("markers", "thorough: takes long, is for `make test-all`")
+    """Say what the marks mean; keep the order of the tests in all processes."""
+    for mark in whole_run.MARKS:
+        config.addinivalue_line("markers", mark)
     config.option.loadscopereorder = False
 
 

@@ -7,9 +7,10 @@ from tests.project.mutants.variants import VARIANTS
 from tests.project.mutants.variants_part_two import VARIANTS_PART_TWO
 
 EVERY = [*VARIANTS, *VARIANTS_PART_TWO]
+COMPILED = (14, 15, 17, 18)
 
 
-@pytest.fixture(scope="module", params=portions("variants", steps_of(EVERY)))
+@pytest.fixture(scope="module", params=portions("variants", steps_of(EVERY), COMPILED))
 def checked(request, checks, tmp_path_factory):
     """What the checks found, by variant."""
     variants = request.param.of(EVERY, every=4)

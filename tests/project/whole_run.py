@@ -23,9 +23,21 @@ SHARED = ("served",)
 FIRST = ("served", "test_model_kinds", "test_book_browser", "test_serve", "test_watch")
 
 
+MARKS = (
+    "thorough: takes long, and is for `make test-all`",
+    "sample(every): `make test` runs every so many of the cases, from the first one",
+)
+
+
 def leave_out(items):
-    """Skip what is marked `thorough`."""
+    """Skip what is only for `make test-all`."""
+    cases = Counter()
     for item in items:
+        if sample := item.get_closest_marker("sample"):
+            case = item.path, item.originalname
+            if cases[case] % sample.args[0]:
+                item.add_marker("thorough")
+            cases[case] += 1
         if item.get_closest_marker("thorough"):
             item.add_marker(pytest.mark.skip(reason=THOROUGH))
 

@@ -36,21 +36,25 @@ class Portion:
         return chosen
 
 
-def portions(what, steps):
+def portions(what, steps, compiled=()):
     """The parameters of a test or a fixture: both portions of each step.
 
     Args:
         what: What there is of the steps.
         steps: The steps of which there is some.
+        compiled: The numbers of those for each of which MAX compiles a graph: of these,
+            the sample is thorough, too.
     """
+    found = []
     for step in steps:
         for rest in (False, True):
             name = f"{step.module}, the rest" if rest else step.module
             # Each can be checked in whichever process of the run is free.
             marks = [pytest.mark.xdist_group(f"{what}, {name}")]
-            if rest:
+            if rest or step.number in compiled:
                 marks.append(pytest.mark.thorough)
-            yield pytest.param(Portion(step, rest), id=name, marks=marks)
+            found.append(pytest.param(Portion(step, rest), id=name, marks=marks))
+    return found
 
 
 def steps_of(changed):

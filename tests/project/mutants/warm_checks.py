@@ -32,7 +32,7 @@ class WarmChecks:
         """Check a file as a step, and return the result."""
         self._worker = self._worker or Worker(LIMIT)
         step, result = get_step(number), None
-        self._worker.check([step], file=path)
+        self._worker.check([step], file=path, device="cpu")
         while True:
             for event in self._worker.hear(1.0):
                 if isinstance(event, StepResult):
