@@ -28,9 +28,9 @@ from course.check.tools import (
     weights_of,
 )
 from course.steps import DEMO_MODEL
-from serving.batch import RaggedBatches
-from serving.config import ServedGPT2Config
+from serving.batch_processor import RaggedBatches
 from serving.model import GPT2PipelineModel
+from serving.model_config import ServedGPT2Config
 from serving.tokenizer import CheckedTokenizer
 
 MODEL = Case("wide", batch=1, length=1)
