@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -92,9 +91,14 @@ def serve(options: ServeOptions, notes: Console) -> None:
                 folder = stack.enter_context(plain_path(folder))
                 server = ModelServer(options, folder, architecture, listener)
             stack.enter_context(server)
-            server.wait_until_ready(notes)
-            announce(options, bound, port, notes)
-            server.serve_forever()
+            try:
+                server.wait_until_ready(notes)
+                announce(options, bound, port, notes)
+                server.serve_forever()
+            except KeyboardInterrupt:
+                # Time for running requests, and for MAX to end the model's process.
+                server.stop(GRACE + 10)
+                raise
     except KeyboardInterrupt:
         notes.print("The server has stopped.")
 
@@ -187,15 +191,13 @@ class ModelServer(Child):
         self._is_ready = False
         self._has_died = False
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End it: with time for running requests, unless it is dead."""
-        # MAX itself needs up to 6 seconds for the model's process.
-        self.stop(GRACE + 10 if kind is KeyboardInterrupt else 0)
+    def log(self) -> str:
+        """All that it has printed."""
+        return self._log_file.read_text(encoding="utf-8", errors="replace")
+
+    def stop(self, grace: float = 0.0) -> None:
+        """End it, and delete its log unless it has died."""
+        super().stop(grace)
         if not self._has_died:
             self._log_file.unlink(missing_ok=True)
 
@@ -238,11 +240,9 @@ class ModelServer(Child):
 
     def _died(self, why: str) -> CourseError:
         self._has_died = True
-        log = self._log_file.read_text(encoding="utf-8", errors="replace")
-        last = log.rstrip().rpartition("\n")[2] or "nothing"
         what = "The server has died" if self._is_ready else "The server cannot start"
         return CourseError(
-            f"{what}: {why} The last that it wrote is: {last}\n"
+            f"{what}: {why} The last that it wrote is: {self.last_line()}\n"
             f"All of it is in {self._log_file}."
         )
 

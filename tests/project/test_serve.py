@@ -564,9 +564,9 @@ def test_ends_under_load(number):
             server.signal(number)
             status = server.wait()
             reasons = [answer.result(timeout=120) for answer in answers]
-        assert status == 0, server.said
-        assert "Traceback" not in server.said
-        assert "The server has stopped." in server.said
+        assert status == 0, server.log()
+        assert "Traceback" not in server.log()
+        assert "The server has stopped." in server.log()
         assert set(reasons) <= {"length", "error"}
         alive = {pid for pid, _, _ in processes()}
         assert not alive & set(family)
@@ -580,7 +580,7 @@ def test_dies_with_its_model():
         # The youngest is the model's: MAX's server starts it last.
         os.kill(max(family), signal.SIGKILL)
         assert server.wait() == 1
-        assert "The server has died" in server.said
+        assert "The server has died" in server.log()
         alive = {pid for pid, _, _ in processes()}
         assert not alive & set(family)
         assert_port_is_free(server.port)
