@@ -17,14 +17,14 @@ from typing import Any
 
 from rich.console import Console
 
-from course.checkpoint import open_checkpoint
-from course.code import assert_done
+from course.console import COMPILING, say
 from course.errors import CourseError, Misuse, assert_text
-from course.generate import COMPILING, say
+from course.model.checkpoint import open_checkpoint
+from course.model.modules import assert_done
 from course.plain_path import plain_path
 from course.process.child import Child
 from course.process.signals import what_ended
-from course.runtime import assert_device, assert_device_name
+from course.runtime import assert_device
 from course.serve.handover import hand_over
 from course.serve.server import GRACE, Order
 from course.steps import DEMO_MODEL, get_step
@@ -41,7 +41,7 @@ class ServeOptions:
     """What `course serve` is asked for; the options are those of the command.
 
     Raises:
-        Misuse: An option has a value that makes no sense.
+        Misuse: Text is none.
     """
 
     model: str | None = None
@@ -53,11 +53,8 @@ class ServeOptions:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done before anything is."""
-        assert_device_name(self.device)
         assert_text(self.model or "", "--model")
         assert_text(self.host, "--host")
-        if self.code not in {"solutions", "steps"}:
-            raise Misuse(f"--code {self.code}: choose solutions or steps.")
 
     @property
     def name(self) -> str:

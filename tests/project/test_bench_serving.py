@@ -58,6 +58,7 @@ def test_table_shows_every_number_of_clients():
     assert "5.43" in shown
 
 
+@pytest.mark.thorough
 def test_both_servers_write_the_same():
     """Greedily, with the texts of `course serve` in one batch."""
     with server(OURS) as ours, server(THEIRS) as theirs:

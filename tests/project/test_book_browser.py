@@ -110,13 +110,13 @@ def logits_after(demo):
     """The solutions' logits for what follows a text, one operation at a time."""
     from max.driver import CPU
 
-    from course.code import load_code
-    from course.compiled import build_whole_sequence
+    from course.model.compile import build_whole_sequence
+    from course.model.modules import load_code
     from course.runtime import prepare
 
     prepare()
     code = load_code("solutions")
-    model = build_whole_sequence(demo.sizes, demo.weights, code, CPU())
+    model = build_whole_sequence(demo, code, CPU())
 
     def logits(text):
         ids = code.generation.encode_text(text, demo.tokenizer, device=CPU())
@@ -191,6 +191,7 @@ def anywhere(request, built):
     return request.getfixturevalue("server")
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("name", [*chapters(), "index.html", "print.html"])
 def test_page_loads_and_fits(name, width, visit):
@@ -199,6 +200,7 @@ def test_page_loads_and_fits(name, width, visit):
     assert page.evaluate(OVERFLOWING) == []
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", chapters())
 def test_page_is_accessible(name, theme, visit):

@@ -157,7 +157,7 @@ def test_litter(littered, course):
 
 def test_digest_is_of_the_steps(littered, monkeypatch):
     """A graph is kept for the text of the steps, and for nothing else."""
-    from course import code
+    from course.model import modules
 
     monkeypatch.setenv("COURSE_STEPS_DIR", str(littered))
     monkeypatch.setattr(sys, "path", sys.path[:])
@@ -165,7 +165,7 @@ def test_digest_is_of_the_steps(littered, monkeypatch):
     monkeypatch.setattr(sys, "meta_path", finders)
     for step in STEPS:
         sys.modules.pop(step.module, None)
-    read = code.load_code("steps")
+    read = modules.load_code("steps")
     before = read.digest
     (littered / "other.py").write_text("x = 1")
     assert read.digest == before

@@ -16,7 +16,6 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
-from course.errors import Misuse
 from course.serve.command import NEEDED, ServeOptions
 from course.serve.gateway import LARGEST_BODY
 from course.serve.stop import split_at_stop
@@ -489,9 +488,9 @@ def test_clients_that_vanish(served, complete, known):
         assert answer.choices[0].text == known[prompt]["text"]
 
 
-def test_load(served, known):
+@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.thorough)])
+def test_load(served, known, seconds):
     """32 clients at once: no answer is lost, and none goes to another client."""
-    seconds = 60 if "COURSE_LONG_LOAD" in os.environ else 10
     end = time.monotonic() + seconds
     answered = []
 
@@ -531,6 +530,7 @@ def test_load(served, known):
 # Clean ends
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ends_under_load(number):
     """Running requests end or get an error; nothing is left behind."""
@@ -573,6 +573,7 @@ def test_ends_under_load(number):
         assert_port_is_free(server.port)
 
 
+@pytest.mark.thorough
 def test_dies_with_its_model():
     """If the model's process dies, the server says so and ends as well."""
     with Served() as server:
@@ -687,6 +688,7 @@ class Doubled(Linear):
 class GPT2MultiHeadAttention("""
 
 
+@pytest.mark.thorough
 def test_changed_step(tmp_path, monkeypatch):
     """The reader's own modules are served: a change in step 07 changes the text."""
     changes = [
@@ -737,5 +739,3 @@ def test_name():
     assert ServeOptions().name == "demo"
     assert ServeOptions(model=str(DEMO_MODEL)).name == "model"
     assert ServeOptions(model="openai-community/gpt2").name == "openai-community/gpt2"
-    with pytest.raises(Misuse, match="--code"):
-        ServeOptions(code="mine")

@@ -24,6 +24,9 @@ PROMPT = "Once upon a time"
 PARTS = "🦊🌧️🏡 and then 昔々"
 
 
+pytestmark = pytest.mark.xdist_group("served")
+
+
 # Log probabilities
 
 
@@ -185,7 +188,7 @@ def test_next_to_nothing(complete, field, value):
 
 def test_without_max_tokens(complete, demo, course):
     """As many tokens follow as after `course generate`, and the same ones."""
-    n_positions = demo.sizes["n_positions"]
+    n_positions = demo.config.n_positions
     for prompt in (PROMPT, "the fox " * 60):
         expected = json.loads(course("generate", prompt, "--greedy", "--json").out)
         for max_tokens in (openai.omit, None):
@@ -200,7 +203,7 @@ def test_without_max_tokens(complete, demo, course):
 
 def test_to_the_last_position(complete, course, demo):
     """What fits exactly is written, and one token more is refused, by both."""
-    n_positions = demo.sizes["n_positions"]
+    n_positions = demo.config.n_positions
     prompt = "the fox " * 60
     length = len(demo.tokenizer.encode(prompt).ids)
     room = n_positions - length
@@ -222,7 +225,7 @@ def test_to_the_last_position(complete, course, demo):
 
 def test_a_full_context(complete, course, demo):
     """A prompt that fills it leaves nothing to write, for both."""
-    n_positions = demo.sizes["n_positions"]
+    n_positions = demo.config.n_positions
     words = "the fox " * n_positions
     ids = demo.tokenizer.encode(words).ids[:n_positions]
     text = demo.tokenizer.decode(ids)

@@ -14,6 +14,7 @@ from course.steps import DEMO_MODEL
 from tests.project.serving import Served
 
 
+@pytest.mark.thorough
 def test_odd_folder(tmp_path):
     """The curl line can be pasted; a dead server says which signal ended it."""
     folder = tmp_path / "m:o [d] 'e' é #% *"

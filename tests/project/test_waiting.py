@@ -6,11 +6,10 @@ import time
 import pytest
 from rich.console import Console
 
-from course import generate
 from course.check import command
 from course.check.activity import Activity
 from course.check.runner import Doing
-from course.generate import say
+from course.console import COMPILING, say
 
 
 class Log(io.StringIO):
@@ -28,20 +27,20 @@ class Log(io.StringIO):
 @pytest.mark.parametrize("seconds", [0.0, 0.3])
 def test_compiling_is_said_only_when_it_takes_long(seconds, monkeypatch):
     """What MAX finds in its cache takes seconds, and is not called compiling."""
-    monkeypatch.setattr(generate, "PATIENCE", 0.1)
+    monkeypatch.setattr("course.console.PATIENCE", 0.1)
     log = Log()
-    with say(log.console, "preparing the model", generate.COMPILING):
+    with say(log.console, "preparing the model", COMPILING):
         time.sleep(seconds)
     time.sleep(0.2)
     expected = ["preparing the model …"]
     if seconds:
-        expected.append(f"{generate.COMPILING} …")
+        expected.append(f"{COMPILING} …")
     assert log.lines == expected
 
 
 def test_compiling_is_said_in_a_terminal(monkeypatch):
     """There, the text changes in its place."""
-    monkeypatch.setattr(generate, "PATIENCE", 0.1)
+    monkeypatch.setattr("course.console.PATIENCE", 0.1)
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=100)
     with say(console, "preparing", "compiling"):

@@ -8,31 +8,28 @@ are refused: unpickling runs whatever code the file holds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from course.checkpoint.config import SIZES, read_config, read_ends, sizes_of
-from course.checkpoint.hub import find_folder
-from course.checkpoint.shapes import expected_shapes
-from course.checkpoint.tensors import StoredTensors, find_tensors
-from course.checkpoint.tokenizer import read_tokenizer
-from course.code import solution
 from course.errors import CourseError
+from course.model.checkpoint.config import read_config, read_ends, sizes_of
+from course.model.checkpoint.hub import find_folder
+from course.model.checkpoint.shapes import stored_shapes
+from course.model.checkpoint.tensors import StoredTensors, find_tensors
+from course.model.checkpoint.tokenizer import read_tokenizer
+from course.model.config import GPT2Config
+from course.model.modules import solution
 
 __all__ = [
-    "SIZES",
     "Checkpoint",
     "Opened",
     "encode",
-    "expected_shapes",
-    "find_folder",
     "load_checkpoint",
     "open_checkpoint",
-    "read_model",
+    "stored_shapes",
 ]
 
 Array = NDArray[Any]
@@ -43,15 +40,13 @@ class Opened:
     """A GPT-2 on disk, looked through but for its weights.
 
     Attributes:
-        folder: Where it is.
-        sizes: The fields of `GPT2Config`.
+        config: Its sizes.
         tensors: Its weights, as they are stored; each is read when it is asked for.
         tokenizer: The tokenizer that it was trained with.
         end_of_text: The token IDs that end a text.
     """
 
-    folder: Path
-    sizes: dict[str, Any]
+    config: GPT2Config
     tensors: StoredTensors
     tokenizer: Tokenizer
     end_of_text: frozenset[int]
@@ -62,15 +57,13 @@ class Checkpoint:
     """A GPT-2 in memory.
 
     Attributes:
-        name: What the user called it.
-        sizes: The fields of `GPT2Config`.
+        config: Its sizes.
         weights: The parameters of `MaxGPT2LMHeadModel`, float32.
         tokenizer: The tokenizer that it was trained with.
         end_of_text: The token IDs that end a text.
     """
 
-    name: str
-    sizes: dict[str, Any]
+    config: GPT2Config
     weights: dict[str, Array]
     tokenizer: Tokenizer
     end_of_text: frozenset[int]
@@ -86,10 +79,11 @@ def open_checkpoint(name: str) -> Opened:
             that the course's code computes.
     """
     folder = find_folder(name)
-    config = read_config(folder)
-    sizes, tensors = _find(folder, config)
-    ends = read_ends(folder, config)
-    return Opened(folder, sizes, tensors, read_tokenizer(folder), ends)
+    said = read_config(folder)
+    config = sizes_of(folder, said)
+    tied = said.get("tie_word_embeddings", True)
+    tensors = find_tensors(folder, config, tied=tied)
+    return Opened(config, tensors, read_tokenizer(folder), read_ends(folder, said))
 
 
 def load_checkpoint(name: str) -> Checkpoint:
@@ -99,33 +93,8 @@ def load_checkpoint(name: str) -> Checkpoint:
         CourseError: As `open_checkpoint`.
     """
     opened = open_checkpoint(name)
-    return Checkpoint(
-        name,
-        opened.sizes,
-        _read(opened.tensors),
-        opened.tokenizer,
-        opened.end_of_text,
-    )
-
-
-def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Read the sizes and the weights in a directory, which needs no tokenizer.
-
-    Returns:
-        The fields of `GPT2Config`; the parameters of `MaxGPT2LMHeadModel`, float32.
-
-    Raises:
-        CourseError: It is incomplete or damaged, or not a GPT-2 that the course's
-            code computes.
-    """
-    sizes, tensors = _find(folder, read_config(folder))
-    return sizes, _read(tensors)
-
-
-def _find(folder: Path, config: dict[str, Any]) -> tuple[dict[str, Any], StoredTensors]:
-    sizes = sizes_of(folder, config)
-    tied = config.get("tie_word_embeddings", True)
-    return sizes, find_tensors(folder, sizes, tied=tied)
+    weights = _read(opened.tensors)
+    return Checkpoint(opened.config, weights, opened.tokenizer, opened.end_of_text)
 
 
 def _read(tensors: StoredTensors) -> dict[str, Array]:
@@ -159,7 +128,7 @@ def encode(opened: Opened | Checkpoint, prompt: str) -> list[int]:
             else "The model's tokenizer knows nothing of the prompt and makes no token "
             "of it. Write it in the words that the model was trained on."
         )
-    vocab_size = opened.sizes["vocab_size"]
+    vocab_size = opened.config.vocab_size
     for token_id, token in zip(ids, encoding.tokens, strict=True):
         if token_id >= vocab_size:
             raise CourseError(

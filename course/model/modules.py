@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from course.check.loading import StepCannotLoad, read_source
 from course.errors import CourseError
+from course.model.config import GPT2Config
 from course.open_todos import open_todos
-from course.steps import ROOT, STEPS, Step, from_root, get_step
+from course.siblings import use_solutions
+from course.steps import STEPS, Step, from_root, get_step
 
 WHOLE_MODEL = 12
 """The step that ends Part I."""
 FAST_MODEL = 17
 """The last step that generating needs."""
+
+STEP_OF = {
+    "configuration": 1,
+    "language_model": 11,
+    "generation": 12,
+    "compilation": 14,
+    "cache": 15,
+    "sampling": 16,
+    "kernel": 17,
+}
+"""The step behind each module of `Code`."""
 
 
 @dataclass(frozen=True)
@@ -25,27 +40,27 @@ class Code:
     """The steps that generating needs, from one of two places.
 
     Attributes:
-        config: Step 01.
-        language_model: Step 11.
-        generation: Step 12.
-        compilation: Step 14.
-        cache: Step 15; `None` where the reader has not done Part II.
-        sampling: Step 16.
-        kernel: Step 17; `None` where the reader has not done Part II.
+        fast: Whether Part II is there: where the reader has not done it, solutions
+            stand in for it, and the cache and the kernels are not to be used.
     """
 
-    config: ModuleType
+    configuration: ModuleType
     language_model: ModuleType
     generation: ModuleType
     compilation: ModuleType
-    cache: ModuleType | None
+    cache: ModuleType
     sampling: ModuleType
-    kernel: ModuleType | None
+    kernel: ModuleType
+    fast: bool
+
+    def config(self, config: GPT2Config) -> Any:
+        """Return the same sizes in these steps' own `GPT2Config`."""
+        return self.configuration.GPT2Config(**dataclasses.asdict(config))
 
     @property
     def digest(self) -> str:
         """Stands for the text of the steps that may be imported, done or not."""
-        first = Path(str(self.config.__file__))
+        first = Path(str(self.configuration.__file__))
         digest = hashlib.sha256()
         for step in STEPS[:FAST_MODEL]:
             path = first.with_name(first.name.replace("01", f"{step.number:02d}"))
@@ -59,21 +74,23 @@ def load_code(whose: str) -> Code:
     """Import the finished steps.
 
     Args:
-        whose: "solutions", or "steps" for the reader's own. Of these, Part I must be
-            done; where Part II is not, solutions stand in for steps 14 and 16.
+        whose: "solutions", or "steps" for the reader's own, of which Part I must be
+            done.
 
     Raises:
         CourseError: The reader's steps are not done.
     """
     if whose == "solutions":
-        return Code(*(solution(number) for number in (1, 11, 12, 14, 15, 16, 17)))
+        return Code(**{part: solution(n) for part, n in STEP_OF.items()}, fast=True)
     for step in STEPS[:WHOLE_MODEL]:
         assert_done(step)
-    if has_part_two(whose):
-        return Code(*(_reader(number) for number in (1, 11, 12, 14, 15, 16, 17)))
-    return Code(
-        _reader(1), _reader(11), _reader(12), solution(14), None, solution(16), None
-    )
+    fast = has_part_two(whose)
+    last = FAST_MODEL if fast else WHOLE_MODEL
+    modules = {
+        part: _reader(number) if number <= last else solution(number)
+        for part, number in STEP_OF.items()
+    }
+    return Code(**modules, fast=fast)
 
 
 def has_part_two(whose: str) -> bool:
@@ -85,24 +102,25 @@ def has_part_two(whose: str) -> bool:
 
 def solution(number: int) -> ModuleType:
     """Import a solution."""
-    return _import(ROOT / "solutions", f"solution_{number:02d}")
+    use_solutions()
+    return _import(get_step(number).solution)
 
 
 def _reader(number: int) -> ModuleType:
-    step = get_step(number)
-    return _import(step.skeleton.parent, step.module)
-
-
-def _import(folder: Path, name: str) -> ModuleType:
-    if str(folder) not in sys.path:
+    path = get_step(number).skeleton
+    if str(path.parent) not in sys.path:
         # At the end: a file there may be called like a module of Python's own.
-        sys.path.append(str(folder))
+        sys.path.append(str(path.parent))
+    return _import(path)
+
+
+def _import(path: Path) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        return importlib.import_module(path.stem)
     except (Exception, SystemExit) as error:
         raise CourseError(
-            f"{from_root(folder)}/ cannot be imported: {type(error).__name__}: {error}."
-            " `course check --all` says which step is wrong."
+            f"{from_root(path.parent)}/ cannot be imported: {type(error).__name__}: "
+            f"{error}. `course check --all` says which step is wrong."
         ) from None
 
 
