@@ -16,8 +16,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
-from course.serve.command import NEEDED, ServeOptions
+from course.serve.command import NEEDED
 from course.serve.gateway import LARGEST_BODY
+from course.serve.server import ServeOptions
 from course.serve.stop import split_at_stop
 from course.steps import DEMO_MODEL, ROOT, get_step
 from tests.project.serving import Served, post, processes
