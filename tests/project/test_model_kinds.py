@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, GPT2LMHeadModel
 
 from course.model.checkpoint import load_checkpoint, open_checkpoint
 from course.serve.handover import hand_over
-from course.serve.server import Order, _pipeline
+from course.serve.server_process import Order, _pipeline
 from course.steps import ROOT
 from tests.project.model_kinds import ENDS, KINDS, PROMPT, ROWS, UNWRAPPED, save_base
 from tests.project.serving import Served
@@ -126,7 +126,7 @@ def test_serve_reads_the_same(name, made, tmp_path):
     kind = made(name)
     model = load_checkpoint(str(kind.folder))
     hand_over(open_checkpoint(str(kind.folder)), tmp_path)
-    order = Order(str(tmp_path), "model", ARCHITECTURE, "cpu", 8, -1, -1)
+    order = Order(str(tmp_path), "model", ARCHITECTURE, "cpu", 8, -1)
     found = _pipeline(order)
     tokenizer = found["tokenizer"]
     assert asyncio.run(tokenizer.encode(PROMPT)).tolist() == kind.prompt
