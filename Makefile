@@ -13,7 +13,7 @@ ARGS ?=
 
 STEPS := s01 s02 s03 s04 s05 s06 s07 s08 s09 s10 s11 s12 s13 s14 s15 s16 s17 s18
 
-.PHONY: help setup generate test test-gpu watch check-all warm serve bench book build-book remake lint fmt $(STEPS)
+.PHONY: help setup generate test test-all test-gpu watch check-all warm serve bench book build-book remake lint fmt $(STEPS)
 
 help: ## Show this list
 	@echo "make s01 … s18      check a step"
@@ -55,9 +55,13 @@ book: .venv/installed ## Read the book, with live reload
 build-book: .venv/installed ## Build the book into book/book
 	@$(COURSE) book --build
 
-test: .venv/installed ## Test the whole project
+test: .venv/installed ## Test the project, in minutes
 	@$(COURSE) warm
-	@.venv/bin/python -m pytest --solutions $(ARGS)
+	@.venv/bin/python -m pytest --solutions -n auto --dist loadgroup $(ARGS)
+
+test-all: .venv/installed ## Test all of it: every mutant, every kind of model, long load
+	@$(COURSE) warm
+	@.venv/bin/python -m pytest --solutions -n auto --dist loadgroup --thorough $(ARGS)
 
 test-gpu: .venv/installed ## Test what needs an accelerator, on one
 	@.venv/bin/python -m pytest --solutions --device gpu -m gpu $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from math import inf
@@ -142,6 +143,8 @@ def warm(device: Device = "auto") -> None:
     from course.runtime import assert_device
 
     console = notes()
+    # SIGTERM, too, is to end the processes that compile.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     assert_device(device, console)
     replace_unwritable(console)
     kernels = warming.missing_kernels([step.number for step in STEPS], device)
@@ -320,10 +323,10 @@ def serve(
     max_tokens, 200 tokens follow, or as many as fit. `course generate`
     does the same.
     """
-    from course.serve.command import Request
+    from course.serve.command import ServeOptions
     from course.serve.command import serve as serve_it
 
-    request = Request(
+    options = ServeOptions(
         model=model,
         host=host,
         port=port,
@@ -332,7 +335,7 @@ def serve(
         device=device,
     )
     replace_unwritable(notes())
-    serve_it(request, notes())
+    serve_it(options, notes())
 
 
 @app.command()

@@ -93,12 +93,13 @@ def _find(todo: Todo, step: Step, lines: list[str], source: str) -> Open | None:
         starts = [_next_code(lines, at + 1)]
     elif "None" in todo.stub:  # Any other placeholder may be the reader's own code.
         scope = scopes(step)[todo]
-        starts = [i for i in range(len(lines)) if scope_of(lines, i) == scope]
+        begins = (i for i, line in enumerate(lines) if _code(line) == stub[0])
+        starts = [i for i in begins if scope_of(lines, i) == scope]
     else:
         starts = []
     for start in starts:
         end = start + len(stub)
-        if [line.partition("  #")[0].strip() for line in lines[start:end]] == stub:
+        if [_code(line) for line in lines[start:end]] == stub:
             if (
                 _is_after_return(lines, start)
                 or _written_above(todo, lines, at)
@@ -217,6 +218,11 @@ def _next_code(lines: list[str], start: int) -> int:
         if lines[index].strip() and not lines[index].strip().startswith("#"):
             return index
     return len(lines)
+
+
+def _code(line: str) -> str:
+    """A line without its comment."""
+    return line.partition("  #")[0].strip()
 
 
 def _indent(line: str) -> int:

@@ -34,13 +34,15 @@ def make_numbers() -> dict[str, str]:
 
 def make_reports() -> dict[str, str]:
     """Print the report of every solution, by file name."""
-    made = {}
-    for event in run_checks(list(STEPS), solutions=True, device="cpu"):
-        if isinstance(event, StepResult):
-            command = f"$ course check {event.step} --solutions"
-            block = f"```console\n{command}\n{as_text(event)}\n```\n"
-            made[f"report_{event.step:02d}.md"] = block
-    return made
+    events = run_checks(list(STEPS), solutions=True, device="cpu")
+    return dict(named_report(each) for each in events if isinstance(each, StepResult))
+
+
+def named_report(result: StepResult) -> tuple[str, str]:
+    """The name of a report's file, and what `course check` prints."""
+    command = f"$ course check {result.step} --solutions"
+    block = f"```console\n{command}\n{as_text(result)}\n```\n"
+    return f"report_{result.step:02d}.md", block
 
 
 def write(files: dict[str, str]) -> None:

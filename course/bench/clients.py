@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from course.errors import CourseError
-from course.ports import HOST
+from course.process.ports import HOST
 
 TIME_LIMIT = 120
 

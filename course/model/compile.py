@@ -68,7 +68,7 @@ def compile_kernels(
     weights = code.kernel.quantize_weights(checkpoint.weights, DType[dtype])
 
     def compile_it() -> Any:
-        model = _build(lambda: code.kernel.KernelGPT2(config, DType[dtype]), CPU())
+        model = _build(lambda: code.kernel.kernel_gpt2(config, DType[dtype]), CPU())
         types = code.cache.input_types(config, CPU())
         return model.compile(*types, weights=weights, custom_extensions=[package])
 

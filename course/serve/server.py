@@ -1,9 +1,9 @@
 """The process in which MAX's server runs; `course serve` starts it and watches it.
 
 It does what `max serve` does (`max/_entrypoints/cli/serve/`), with three differences:
-`front` stands before MAX's app, `Pipeline` does what MAX's pipeline leaves undone, and
-the socket comes from the parent. What MAX writes goes to a log file; the parent is told
-over a pipe how far it is.
+`gateway` stands before MAX's app, `Pipeline` does what MAX's pipeline leaves undone,
+and the socket comes from the parent. What MAX writes goes to a log file; the parent is
+told how far it is.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,17 +21,10 @@ from types import FrameType
 from typing import Any
 
 from course.errors import CourseError
+from course.process import parent
 
 GRACE = 10
 """How many seconds running requests have to end when the server does."""
-
-# Read by MAX when it is imported, or by Hugging Face's libraries.
-SURROUNDINGS = {
-    # The model is a directory by now: nothing has to be fetched.
-    "HF_HUB_OFFLINE": "1",
-    "MAX_SERVE_DISABLE_TELEMETRY": "1",
-    "OTEL_SDK_DISABLED": "true",
-}
 
 
 @dataclass(frozen=True)
@@ -47,7 +38,6 @@ class Order:
         device: auto, cpu or gpu.
         max_batch_size: How many texts the model goes on with at a time.
         listener: The file descriptor of the listening socket.
-        report: The file descriptor of the pipe to the parent.
     """
 
     folder: str
@@ -56,47 +46,27 @@ class Order:
     device: str
     max_batch_size: int
     listener: int
-    report: int
 
     def write(self) -> str:
         """Write the order as an argument for this module."""
         return json.dumps(asdict(self))
 
 
-class Report:
-    """Tells the parent, line by line, how far this process is."""
-
-    def __init__(self, descriptor: int) -> None:
-        """Open the pipe."""
-        # The model's process is not to hold it open.
-        os.set_inheritable(descriptor, False)
-        self._pipe = os.fdopen(descriptor, "w", encoding="utf-8")
-
-    def say(self, **message: object) -> None:
-        """Send a message; a parent that is gone does not matter any more."""
-        with contextlib.suppress(OSError):
-            self._pipe.write(json.dumps(message) + "\n")
-            self._pipe.flush()
-
-
 def main(order: Order) -> None:
     """Serve until SIGTERM."""
-    report = Report(order.report)
     listener = socket.socket(fileno=order.listener)
     listener.set_inheritable(False)
     signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_leave_with_the_parent, daemon=True).start()
-    with _errors_to(report):
-        serve(order, listener, report)
+    with _errors_to_the_parent():
+        serve(order, listener)
 
 
-def serve(order: Order, listener: socket.socket, report: Report) -> None:
+def serve(order: Order, listener: socket.socket) -> None:
     """Start MAX's server, and serve until SIGTERM.
 
     Args:
         order: What is to be served.
         listener: Where.
-        report: Who is told.
     """
     import uvloop
     from max.serve.api_server import (
@@ -112,7 +82,7 @@ def serve(order: Order, listener: socket.socket, report: Report) -> None:
     from sse_starlette.sse import unpatch_uvicorn_signal_handler
     from uvicorn import Server
 
-    from course.serve.front import front
+    from course.serve.gateway import gateway
     from course.serve.guard import is_loopback
     from course.serve.logprobs import completion_logprobs
     from course.serve.pipeline import Pipeline
@@ -131,7 +101,7 @@ def serve(order: Order, listener: socket.socket, report: Report) -> None:
     # MAX's own names no tokens.
     openai_routes._process_log_probabilities = completion_logprobs  # type: ignore[assignment]
     config = fastapi_config(app=app, server_settings=settings)
-    config.app = front(app, order.name, is_loopback(listener.getsockname()[0]))
+    config.app = gateway(app, order.name, is_loopback(listener.getsockname()[0]))
     server = Server(config)
     # As in `max serve`: or running streams would be cut off at once.
     unpatch_uvicorn_signal_handler()
@@ -144,14 +114,14 @@ def serve(order: Order, listener: socket.socket, report: Report) -> None:
                 tokenizer=made.tokenizer,
                 model_worker=made.model_worker,
             )
-            report.say(ready=True)
+            parent.tell(ready=True)
             await server.serve(sockets=[listener])
 
-    report.say(doing="preparing the model")
+    parent.tell(doing="preparing the model")
     try:
         uvloop.run(run())
     except SubprocessExit as error:
-        report.say(died=f"the model's process has ended ({error}).")
+        parent.tell(died=f"the model's process has ended ({error}).")
         raise SystemExit(1) from None
 
 
@@ -210,18 +180,18 @@ def _pipeline(order: Order) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _errors_to(report: Report) -> Iterator[None]:
+def _errors_to_the_parent() -> Iterator[None]:
     try:
         yield
     except CourseError as error:
-        report.say(error=str(error), status=error.exit_code)
+        parent.tell(error=str(error), status=error.exit_code)
         raise SystemExit(error.exit_code) from None
     except Exception as error:
         # The innermost cause is what went wrong; the log has all of it.
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
-        report.say(died=f"{type(cause).__name__}: {cause}")
+        parent.tell(died=f"{type(cause).__name__}: {cause}")
         raise
 
 
@@ -230,12 +200,5 @@ def _leave(signum: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def _leave_with_the_parent() -> None:
-    """Wait for the end of the standard input: it comes when the parent is gone."""
-    sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 if __name__ == "__main__":
-    os.environ.update(SURROUNDINGS)
     main(Order(**json.loads(sys.argv[1])))

@@ -18,6 +18,12 @@ FLAGS = [
 ]
 
 
+NO_BROWSER = (
+    "no browser found: install `chromium` (Debian, Fedora, Arch) or `chromium-browser` "
+    "(Ubuntu), or Google Chrome"
+)
+
+
 def find_chromium():
     """The path of Chromium, or None."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -9,12 +9,57 @@ import pytest
 from hypothesis import settings
 
 from course.steps import DEMO_MODEL, ROOT
-from tests.project.browser import FLAGS, Visit, find_chromium
+from tests.project import whole_run
+from tests.project.browser import FLAGS, NO_BROWSER, Visit, find_chromium
+from tests.project.mutants.warm_checks import WarmChecks
 from tests.project.serving import Served
 
 # The same examples each time: what fails here fails everywhere.
 settings.register_profile("project", derandomize=True, deadline=None, database=None)
 settings.load_profile("project")
+
+
+def pytest_addoption(parser):
+    """Add the option of `make test-all`."""
+    parser.addoption("--thorough", action="store_true", help="run what takes long, too")
+
+
+def pytest_configure(config):
+    """Say what the marks mean; keep the order of the tests in all processes."""
+    for mark in whole_run.MARKS:
+        config.addinivalue_line("markers", mark)
+    config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """How many processes `-n auto` starts."""
+    return whole_run.processes()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Start them with the variables of this one, without those that MAX has set."""
+    for name in ("PYTHONEXECUTABLE", "PYTHONPATH"):
+        os.unsetenv(name)
+        if name in os.environ:
+            os.putenv(name, os.environ[name])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Leave out what takes long, unless it is asked for; put the long groups first."""
+    if not config.getoption("--thorough", default=False):
+        whole_run.leave_out(items)
+    whole_run.arrange(items)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what did not run, why, and what makes it run."""
+    if left_out := whole_run.reasons(terminalreporter.getreports("skipped")):
+        terminalreporter.section("not run")
+        for reason, count in left_out:
+            terminalreporter.line(f"{count:5}  {reason}")
 
 
 class Ran:
@@ -46,6 +91,13 @@ def course():
         return ran
 
     return run
+
+
+@pytest.fixture(scope="session")
+def checks():
+    """A warm process that checks files."""
+    with WarmChecks() as warm:
+        yield warm
 
 
 @pytest.fixture(scope="session")
@@ -118,8 +170,8 @@ def browser():
     """Chromium; without it, the tests that ask for it are skipped."""
     path = find_chromium()
     if path is None:
-        pytest.skip("no Chromium found: install chromium to run this test in it")
-    reason = "playwright is missing: pip install -e '.[dev]'"
+        pytest.skip(NO_BROWSER)
+    reason = "playwright is missing: `make setup` installs it"
     api = pytest.importorskip("playwright.sync_api", reason=reason)
     with api.sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=path, args=FLAGS)

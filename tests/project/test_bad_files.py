@@ -13,13 +13,20 @@ LAST = "return self.c_proj(self.merge_heads(attended))"
 FIRST = "        query, key, value = F.split("
 
 
-def check(course, path, *options, **environment):
-    ran = course("check", 7, "--file", path, "--json", *options, **environment)
-    answer = json.loads(ran.out)
+@pytest.fixture
+def check(checks):
+    """Check a file as step 7: the message of what fails first."""
+
+    def run(path):
+        return message_of(checks.check_file(7, path).to_json())
+
+    return run
+
+
+def message_of(answer):
     assert answer["step"] == 7
     failed = [check for check in answer["checks"] if not check["passed"]]
     assert answer["passed"] == (not failed)
-    assert ran.status == (1 if failed else 0)
     return failed[0]["message"] if failed else None
 
 
@@ -42,11 +49,11 @@ def check(course, path, *options, **environment):
     ],
     ids=lambda value: repr(value)[:30] if isinstance(value, bytes) else "",
 )
-def test_broken_file(course, tmp_path, content, expected):
+def test_broken_file(check, tmp_path, content, expected):
     """The file as a whole is broken."""
     path = tmp_path / "broken.py"
     path.write_bytes(content)
-    assert re.search(expected, check(course, path))
+    assert re.search(expected, check(path))
 
 
 @pytest.mark.parametrize(
@@ -68,16 +75,16 @@ def test_broken_file(course, tmp_path, content, expected):
         ("3 * config.n_embd)", "2 * config.n_embd)", r"shape \[96, 48\]; GPT-2 has"),
     ],
 )
-def test_wrong_code(course, tmp_path, old, new, expected):
+def test_wrong_code(check, tmp_path, old, new, expected):
     """The file can be imported, but its code goes wrong."""
-    message = check(course, solution_with(7, old, new, tmp_path))
+    message = check(solution_with(7, old, new, tmp_path))
     assert re.search(expected, message), message
 
 
-def test_torch_output(course, tmp_path):
+def test_torch_output(check, tmp_path):
     """A torch tensor is no MAX tensor, however right its numbers."""
     new = f"import torch; return torch.from_numpy(({LAST[7:]}).to_numpy().copy())"
-    message = check(course, solution_with(7, LAST, new, tmp_path))
+    message = check(solution_with(7, LAST, new, tmp_path))
     assert "torch.Tensor, not a MAX Tensor" in message
 
 
@@ -86,14 +93,16 @@ def test_endless_loop(course, tmp_path, place):
     """An endless loop is stopped, and its line is shown."""
     indent = place[: len(place) - len(place.lstrip())]
     path = solution_with(7, place, f"{indent}while True: pass\n{place}", tmp_path)
-    message = check(course, path, COURSE_TIME_LIMIT="3")
+    ran = course("check", 7, "--file", path, "--json", COURSE_TIME_LIMIT="3")
+    assert ran.status == 1
+    message = message_of(json.loads(ran.out))
     assert re.search(r"still running after 3 seconds.*\n\s+\d+ │ while True", message)
 
 
-def test_a_megabyte_of_output(course, tmp_path):
+def test_a_megabyte_of_output(course, check, tmp_path):
     """Printing is no mistake; the report shows the beginning."""
     path = solution_with(7, FIRST, f"        print('x' * 1_000_000)\n{FIRST}", tmp_path)
-    assert check(course, path) is None
+    assert check(path) is None
     report = course("check", 7, "--file", path).out
     assert "Your code printed" in report
     assert len(report) < 5000
@@ -150,12 +159,12 @@ BEGUN = {
 
 
 @pytest.mark.parametrize("line", BEGUN)
-def test_begun(course, tmp_path, line):
+def test_begun(check, tmp_path, line):
     """A skeleton of which one line has been written."""
     imported = "from max.experimental.nn import Module"
     source = make_skeleton(get_step(7)).replace("self.c_attn = None", line)
     path = tmp_path / "begun.py"
     path.write_text(source.replace(f"\n{imported}", f"\n{imported}, Linear"))
-    message = check(course, path)
+    message = check(path)
     assert re.search(BEGUN[line], message)
     assert "not done yet: line" in message

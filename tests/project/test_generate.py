@@ -85,10 +85,12 @@ def both_greedy(demo, solutions, fast_demo):
     return generate
 
 
-def test_demo_is_greedy_like_hugging_face(both_greedy):
+@pytest.mark.sample(10)
+@pytest.mark.parametrize("part", range(10))
+def test_demo_is_greedy_like_hugging_face(part, both_greedy):
     """200 prompts in many scripts, up to the end of the text or 16 tokens."""
     assert len(set(PROMPTS)) == 200
-    for number, prompt in enumerate(PROMPTS):
+    for number, prompt in enumerate(PROMPTS[part::10]):
         actual, expected = both_greedy(prompt, 4 + number % 13)
         assert actual == expected, prompt
 
@@ -120,6 +122,7 @@ def gpt2_small(tmp_path):
     return model, open_checkpoint(str(tmp_path))
 
 
+@pytest.mark.thorough
 def test_124m_is_greedy_like_hugging_face(gpt2_small, solutions, on_kernels):
     """200 prompts of 8 lengths, in batches."""
     model, checkpoint = gpt2_small
@@ -133,6 +136,7 @@ def test_124m_is_greedy_like_hugging_face(gpt2_small, solutions, on_kernels):
         assert actual == expected, f"prompts of {length} tokens"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("dtype", "similar"), [("bfloat16", 0.9999), ("int8", 0.999)])
 def test_rounded_124m_is_similar(gpt2_small, on_kernels, dtype, similar):
     """Logits of GPT-2 small with rounded weights: their angle to the exact ones."""

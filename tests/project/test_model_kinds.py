@@ -1,12 +1,7 @@
-"""Real GPT-2 directories: generate, serve and transformers give the same tokens.
-
-`COURSE_ALL_KINDS=1 pytest tests/project/test_model_kinds.py` starts a server for each
-kind; without it, for a few.
-"""
+"""Real GPT-2 directories: generate, serve and transformers give the same tokens."""
 
 import asyncio
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +17,11 @@ from course.serve.handover import hand_over
 from course.serve.server import Order, _pipeline
 from course.steps import ROOT
 from tests.project.model_kinds import ENDS, KINDS, PROMPT, ROWS, UNWRAPPED, save_base
-from tests.project.test_serve import Served
+from tests.project.serving import Served
 
 NEW_TOKENS = 12
 ARCHITECTURE = f"{ROOT}/solutions:solution_18"
 ALL = [*KINDS, *(f"ends {name}" for name in ENDS)]
-SERVED = ["wrapped head", "float16", "shards", "metaspace", "ends listed"]
 
 
 @dataclass
@@ -93,6 +87,7 @@ def up_to_end(tokens, ends):
             return
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("name", ALL)
 def test_generate(name, made, solutions, on_kernels):
     """`course generate` reads and writes the tokens that transformers does."""
@@ -122,6 +117,7 @@ def test_kinds_differ(made):
     assert len(made("truncation and padding").prompt) > 4
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("name", ALL)
 def test_serve_reads_the_same(name, made, tmp_path):
     """MAX's side of `course serve` holds what `course generate` reads, bit for bit."""
@@ -149,7 +145,8 @@ def test_serve_reads_the_same(name, made, tmp_path):
         np.testing.assert_array_equal(actual, model.weights[weight], err_msg=weight)
 
 
-@pytest.mark.parametrize("name", ALL if "COURSE_ALL_KINDS" in os.environ else SERVED)
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ALL)
 def test_served(name, made):
     """`course serve` answers with the tokens of transformers, over HTTP."""
     kind = made(name)
@@ -184,6 +181,7 @@ def complete(server, prompt, **values):
     return response.status_code, response.text
 
 
+@pytest.mark.thorough
 def test_table_and_tokenizer_of_other_lengths(course, made):
     """IDs beyond the table are refused; those beyond the tokenizer are read."""
     command = ("generate", "a [PAD] b", "--model")
@@ -206,6 +204,7 @@ def test_table_and_tokenizer_of_other_lengths(course, made):
         assert status == 400
 
 
+@pytest.mark.thorough
 def test_a_word_that_is_not_known(course, made):
     """A tokenizer without an unknown token: one sentence, and status 400."""
     folder = made("words").folder

@@ -14,7 +14,7 @@ from course.cache import can_be_written
 from course.check.result import StepResult
 from course.check.runner import Ended, explain, run_checks
 from course.errors import CourseError
-from course.signals import first_to_end, what_ended
+from course.process.signals import first_to_end, what_ended
 from course.steps import get_step
 from tests.project.conftest import solution_with
 

@@ -16,8 +16,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
-from course.serve.command import NEEDED, Request
-from course.serve.front import LARGEST_BODY
+from course.serve.command import NEEDED, ServeOptions
+from course.serve.gateway import LARGEST_BODY
 from course.serve.stop import split_at_stop
 from course.steps import DEMO_MODEL, ROOT, get_step
 from tests.project.serving import Served, post, processes
@@ -488,9 +488,9 @@ def test_clients_that_vanish(served, complete, known):
         assert answer.choices[0].text == known[prompt]["text"]
 
 
-def test_load(served, known):
+@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.thorough)])
+def test_load(served, known, seconds):
     """32 clients at once: no answer is lost, and none goes to another client."""
-    seconds = 60 if "COURSE_LONG_LOAD" in os.environ else 10
     end = time.monotonic() + seconds
     answered = []
 
@@ -530,6 +530,7 @@ def test_load(served, known):
 # Clean ends
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ends_under_load(number):
     """Running requests end or get an error; nothing is left behind."""
@@ -560,26 +561,27 @@ def test_ends_under_load(number):
             answers = [pool.submit(ask, each) for each in range(12)]
             while not begun:
                 time.sleep(0.01)
-            status, said = server.stop(number)
+            server.signal(number)
+            status = server.wait()
             reasons = [answer.result(timeout=120) for answer in answers]
-        assert status == 0, said
-        assert "Traceback" not in said
-        assert "The server has stopped." in said
+        assert status == 0, server.said
+        assert "Traceback" not in server.said
+        assert "The server has stopped." in server.said
         assert set(reasons) <= {"length", "error"}
         alive = {pid for pid, _, _ in processes()}
         assert not alive & set(family)
         assert_port_is_free(server.port)
 
 
+@pytest.mark.thorough
 def test_dies_with_its_model():
     """If the model's process dies, the server says so and ends as well."""
     with Served() as server:
         family = server.family()
         # The youngest is the model's: MAX's server starts it last.
         os.kill(max(family), signal.SIGKILL)
-        said, _ = server.process.communicate(timeout=120)
-        assert server.process.returncode == 1
-        assert b"The server has died" in said
+        assert server.wait() == 1
+        assert "The server has died" in server.said
         alive = {pid for pid, _, _ in processes()}
         assert not alive & set(family)
         assert_port_is_free(server.port)
@@ -589,8 +591,8 @@ def test_killed():
     """If `course serve` itself is killed, the rest ends by itself."""
     with Served() as server:
         family = server.family()
-        server.process.kill()
-        server.process.communicate(timeout=60)
+        server.signal(signal.SIGKILL)
+        server.wait()
         end = time.monotonic() + 60
         while {pid for pid, _, _ in processes()} & set(family):
             assert time.monotonic() < end, "processes are left behind"
@@ -686,6 +688,7 @@ class Doubled(Linear):
 class GPT2MultiHeadAttention("""
 
 
+@pytest.mark.thorough
 def test_changed_step(tmp_path, monkeypatch):
     """The reader's own modules are served: a change in step 07 changes the text."""
     changes = [
@@ -733,6 +736,6 @@ def test_broken_step(tmp_path, course):
 
 def test_name():
     """The demo model, a directory and a hub ID: what clients call them."""
-    assert Request().name == "demo"
-    assert Request(model=str(DEMO_MODEL)).name == "model"
-    assert Request(model="openai-community/gpt2").name == "openai-community/gpt2"
+    assert ServeOptions().name == "demo"
+    assert ServeOptions(model=str(DEMO_MODEL)).name == "model"
+    assert ServeOptions(model="openai-community/gpt2").name == "openai-community/gpt2"

@@ -24,6 +24,9 @@ PROMPT = "Once upon a time"
 PARTS = "🦊🌧️🏡 and then 昔々"
 
 
+pytestmark = pytest.mark.xdist_group("served")
+
+
 # Log probabilities
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from course.plain_path import plain_path
 from course.steps import DEMO_MODEL
-from tests.project.test_serve import Served, processes
+from tests.project.serving import Served
 
 
+@pytest.mark.thorough
 def test_odd_folder(tmp_path):
     """The curl line can be pasted; a dead server says which signal ended it."""
     folder = tmp_path / "m:o [d] 'e' é #% *"
@@ -26,13 +27,9 @@ def test_odd_folder(tmp_path):
         answer = json.loads(ran.stdout)
         assert answer["model"] == folder.name
         assert answer["choices"][0]["text"]
-        [child] = [
-            pid for pid, parent, _ in processes() if parent == server.process.pid
-        ]
-        os.kill(child, signal.SIGILL)
-        said, _ = server.process.communicate(timeout=60)
-    assert server.process.returncode == 1
-    assert "SIGILL: this processor lacks an instruction" in said.decode()
+        os.kill(min(server.family()), signal.SIGILL)
+        assert server.wait() == 1
+    assert "SIGILL: this processor lacks an instruction" in server.said
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "a[b]", "star*", "what?"])

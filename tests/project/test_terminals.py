@@ -47,6 +47,7 @@ def run(*arguments, shell="", timeout=300, stdin=subprocess.DEVNULL, **environme
     return ran
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-16", "utf-8"])
 def test_encodings_of_a_check(encoding):
     """A report in any encoding, in the terminal's characters."""
@@ -58,6 +59,7 @@ def test_encodings_of_a_check(encoding):
     assert f"{mark} parameters" in text
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-16"])
 @pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
 def test_encodings_of_commands(encoding, arguments):
@@ -75,6 +77,7 @@ LOCALES = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", LOCALES)
 def test_generate_in_any_locale(name):
     """A prompt beyond ASCII is read as UTF-8, whatever the locale says."""
@@ -124,6 +127,7 @@ def test_a_file_whose_name_is_no_text(tmp_path):
     assert missing.returncode == 2
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("arguments", [("--help",), ("hint", "13", "--all")])
 @pytest.mark.parametrize(
     "shell", [">&-", "2>&-", "<&-", "<&- >&- 2>&-", "| head -1", "| true", ">/dev/full"]
@@ -138,6 +142,7 @@ def test_outputs(arguments, shell):
         assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("shell", [">&-", "<&- >&- 2>&-", "| true", ">/dev/full"])
 def test_outputs_of_a_check(shell):
     """The pipes to the process that checks are not mixed up with closed ones."""
@@ -146,12 +151,14 @@ def test_outputs_of_a_check(shell):
         assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("shell", [">&-", "| head -c 1", ">/dev/full"])
 def test_outputs_of_a_text(shell):
     """Text that nobody reads ends the command."""
     run("generate", "The", "--max-new-tokens", "50", shell=shell)
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("columns", ["1", "20", "0", "-3", "many", ""])
 @pytest.mark.parametrize("term", ["dumb", "xterm-256color", ""])
 def test_widths(columns, term):

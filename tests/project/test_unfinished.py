@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import textwrap
+from dataclasses import replace
 
 import pytest
 
@@ -14,15 +15,16 @@ from course.skeleton import make_skeleton, read_tasks
 from course.steps import STEPS, get_step
 from tests.project.mutants.known import KNOWN
 from tests.project.mutants.known_part_two import KNOWN_PART_TWO
-from tests.project.mutants.mutant import solution
+from tests.project.mutants.mutant import Mutant, solution
 from tests.project.mutants.partial import alone, as_soon_as_made, with_open
-from tests.project.mutants.pool import Pool
+from tests.project.mutants.portions import portions
 
 each_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
+SEVERAL = [step for step in STEPS if len(read_tasks(step).todos) > 1]
 # Every so many of the known mistakes is tried while other TODOs are still open.
-SAMPLE = 5
+MISTAKES = [*KNOWN, *KNOWN_PART_TWO][::5]
 # Those of the other steps show in compiled graphs, or the check takes long.
-CHEAP = {*range(2, 14), 16}
+CHEAP = [s for s in SEVERAL if 2 <= s.number <= 13 or s.number == 16]
 
 
 def begun(step):
@@ -156,83 +158,60 @@ def test_unfinished_line():
     assert complete(SEVEN, broken) is None
 
 
-@pytest.fixture(scope="module")
-def check(tmp_path_factory):
-    """Check sources of steps, by name."""
-
-    def run(sources):
-        folder = tmp_path_factory.mktemp("unfinished")
-        paths = {}
-        for name, (_, source) in sources.items():
-            paths[name] = folder / f"{len(paths)}.py"
-            paths[name].write_text(source)
-        asked = [(sources[name][0], path) for name, path in paths.items()]
-        # What step 18 imports takes long where others compute at the same time.
-        results = Pool(limit=60.0).check(asked)
-        return {name: results[path] for name, path in paths.items()}
-
-    return run
+def begun_sources(step):
+    """What `begun` names, as changed solutions; every fifth has its comments left."""
+    for index, (name, done) in enumerate(begun(step).items()):
+        if name.startswith("the first") or step.number in {7, 12}:
+            source = opened(step, done)
+            yield Mutant(step.number, None, source, name, "begun")
+            if index % 5 == 0:
+                name, source = f"{name}, comments left", with_comments(step, source)
+                yield Mutant(step.number, None, source, name, "comments left")
 
 
-def test_right_so_far(check):
+@pytest.mark.parametrize("portion", portions("begun", SEVERAL))
+def test_right_so_far(portion, checks, tmp_path):
     """Nothing is called wrong, nothing is called done that is not; the next is named.
 
     With the first TODOs done, for every number of them; and with one alone.
     """
-    sources = {
-        (step, name): (step.number, opened(step, done))
-        for step in STEPS
-        for name, done in begun(step).items()
-        if name.startswith("the first") or step.number in {7, 12}
-    }
-    for (step, name), (number, source) in list(sources.items())[::5]:
-        sources[step, f"{name}, comments left"] = number, with_comments(step, source)
-    results = check(sources)
-    for (step, name), result in results.items():
-        where = f"{step.module}, {name}"
-        source = sources[step, name][1]
-        line, todo = open_todos(step, source)[0]
-        assert result.not_done, (where, result.first_failure)
-        assert not result.passed, where
-        assert not any(c.message for c in result.checks if c.reached), where
-        assert result.todo[0] == f"line {line}: {todo.todo}", where
-        assert result.done, where
-        assert not result.later, where
+    begun = portion.of(begun_sources(portion.step), every=8)
+    for each, result in checks.check(begun, tmp_path).items():
+        line, todo = open_todos(portion.step, each.source)[0]
+        assert result.not_done, (each.name, result.first_failure)
+        assert not result.passed, each.name
+        assert not any(c.message for c in result.checks if c.reached), each.name
+        assert result.todo[0] == f"line {line}: {todo.todo}", each.name
+        assert result.done, each.name
+        assert not result.later, each.name
 
 
-def sample():
-    """Known mistakes, made while other TODOs are open, by what they are."""
-    made = {}
-    for mutant in [m for m in (*KNOWN, *KNOWN_PART_TWO) if m.step in CHEAP][::SAMPLE]:
-        for form in (as_soon_as_made, alone):
-            if source := form(mutant):
-                made[mutant, form.__name__] = mutant.step, source
-    return made
-
-
-def test_mistakes_are_named_at_once(check):
+@pytest.mark.parametrize("portion", portions("mistakes while begun", CHEAP))
+def test_mistakes_are_named_at_once(portion, checks, tmp_path):
     """A mistake has the same name, and lines of the file, whatever else is open."""
-    sources = sample()
-    results = check(sources)
+    begun = [
+        replace(mutant, source=source, name=f"{mutant.name}, {form.__name__}")
+        for mutant in portion.of(MISTAKES, every=6)
+        for form in (as_soon_as_made, alone)
+        if (source := form(mutant))
+    ]
     other = {}
-    for (mutant, form), result in results.items():
+    for mutant, result in checks.check(begun, tmp_path).items():
         failure = result.first_failure
         if failure is None or result.not_done:
-            other[mutant.name, form] = "not done yet"
+            other[mutant.name] = "not done yet"
         elif mutant.mistake and set(mutant.mistake.split("+")) != set(
             (failure.mistake or "").split("+")
         ):
-            other[mutant.name, form] = failure.mistake
+            other[mutant.name] = failure.mistake
         if failure is not None:
-            lines = sources[mutant, form][1].splitlines()
+            lines = mutant.source.splitlines()
             for number, line in re.findall(r"(?m)^ +(\d+) │ (.*)", failure.message):
                 assert lines[int(number) - 1].strip().startswith(line), mutant.name
-    print(f"\nmistakes in unfinished steps: {len(results)}, otherwise: {other}")
-    assert len(results) >= 100
     assert other == {}
 
 
-def test_other_names(tmp_path, check):
+def test_other_names(tmp_path, checks):
     """Lines that the solution's cannot go on from are not judged, the others are."""
     done = read_tasks(SEVEN).todos[:7]
     source = opened(SEVEN, done).replace("scores = query", "att = query")
@@ -241,17 +220,19 @@ def test_other_names(tmp_path, check):
     path = tmp_path / "step_07.py"
     path.write_text(source)
     assert look(SEVEN, path).completed.replaced == {"GPT2MultiHeadAttention.attention"}
-    results = check({"right": (7, source), "wrong": (7, wrong)})
-    assert results["right"].not_done
-    assert results["right"].later == ["attention (1 of 3)"]
-    assert "split_heads" in results["right"].done
-    assert results["wrong"].first_failure.mistake == "head-axis-not-moved"
+    result = checks.check_file(7, path)
+    assert result.not_done
+    assert result.later == ["attention (1 of 3)"]
+    assert "split_heads" in result.done
+    path.write_text(wrong)
+    assert checks.check_file(7, path).first_failure.mistake == "head-axis-not-moved"
 
 
-def test_without_the_import(check):
+def test_without_the_import(tmp_path, checks):
     """What is used but not imported yet is not done yet, not a mistake."""
-    todos = read_tasks(SEVEN).todos
-    result = check({"": (7, opened(SEVEN, todos[2:]))})[""]
+    path = tmp_path / "step_07.py"
+    path.write_text(opened(SEVEN, read_tasks(SEVEN).todos[2:]))
+    result = checks.check_file(7, path)
     assert result.not_done
     assert "Import functional" in result.todo[0]
 

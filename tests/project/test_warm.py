@@ -37,6 +37,7 @@ def kernels_used(run):
     return set(ran.stdout.split("USED\n")[1].split())
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
 def test_warm_covers_the_checks(step):
     """A check of a solution uses just the kernels that are warmed for its step."""

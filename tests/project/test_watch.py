@@ -215,6 +215,7 @@ def test_endless_loop_is_given_up_for_the_next_save(at_step_3):
     at_step_3.see(RIGHT, NEXT)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("crash", "expected"),
     [
@@ -314,6 +315,7 @@ def test_a_narrow_terminal_and_no_colour(at_step_3):
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", at_step_3.text.split("status=")[-1])
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("key", "status"), [("q", 0), ("\x03", 130)])
 def test_leaving(reader, key, status):
     """Whichever way the reader leaves, the terminal is as it was."""
@@ -356,6 +358,7 @@ def test_stopped_and_continued(reader):
     reader.quit("exit\n")
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("arguments", [(), ("2", "--plain")])
 def test_not_a_terminal(reader, tmp_path, arguments):
     """In a pipe, reports follow each other until a signal."""

@@ -16,12 +16,14 @@ class Mutant:
         mistake: The diagnosis that the check should give; None if any will do.
         source: The changed source.
         name: How the change is called.
+        kind: What kind of change it is: written for this, or made mechanically.
     """
 
     step: int
     mistake: str | None
     source: str
     name: str
+    kind: str = "written"
 
 
 def solution(step):

@@ -1,0 +1,62 @@
+"""Of hundreds of changed solutions, which `make test` checks, and which `make test-all`.
+
+`make test` takes, of each step and each kind of change, every so many, spread over the
+list, and at least one. The rest is marked `thorough`: whatever comes to a list is in
+one portion or the other.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+
+from course.steps import Step, get_step
+
+
+@dataclass(frozen=True)
+class Portion:
+    """The sample of what there is of a step, or the rest of it."""
+
+    step: Step
+    rest: bool
+
+    def of(self, changed, every):
+        """Those of this step that are in this portion.
+
+        Args:
+            changed: Changed solutions, of whichever steps.
+            every: How many of a kind there are for one in the sample.
+        """
+        own = [each for each in changed if each.step == self.step.number]
+        chosen = []
+        for kind in dict.fromkeys(each.kind for each in own):
+            of_kind = [each for each in own if each.kind == kind]
+            sample = range(len(of_kind) // 2 % every, len(of_kind), every)
+            chosen += [e for i, e in enumerate(of_kind) if (i in sample) != self.rest]
+        assert chosen
+        return chosen
+
+
+def portions(what, steps, compiled=()):
+    """The parameters of a test or a fixture: both portions of each step.
+
+    Args:
+        what: What there is of the steps.
+        steps: The steps of which there is some.
+        compiled: The numbers of those for each of which MAX compiles a graph: of these,
+            the sample is thorough, too.
+    """
+    found = []
+    for step in steps:
+        for rest in (False, True):
+            name = f"{step.module}, the rest" if rest else step.module
+            # Each can be checked in whichever process of the run is free.
+            marks = [pytest.mark.xdist_group(f"{what}, {name}")]
+            if rest or step.number in compiled:
+                marks.append(pytest.mark.thorough)
+            found.append(pytest.param(Portion(step, rest), id=name, marks=marks))
+    return found
+
+
+def steps_of(changed):
+    """The steps of which there are changed solutions."""
+    return [get_step(number) for number in sorted({each.step for each in changed})]

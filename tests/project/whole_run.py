@@ -1,0 +1,78 @@
+"""A run of the project's tests: what is left out, in which order, and what is said.
+
+`make test` runs a part that is worth waiting for before each commit, `make test-all`
+everything. With pytest-xdist, several processes share the work; tests that share
+something that is dear, such as a server, are one group and stay in one process.
+"""
+
+from collections import Counter
+
+import pytest
+
+from course.resources import free_memory, usable_cores
+
+MEMORY = 3_500_000_000
+"""What one process of tests takes with its server and its browser, in bytes."""
+
+THOROUGH = "takes long: `make test-all` runs it"
+
+# What a group shares: a session's fixture, or else what its module makes.
+SHARED = ("served",)
+
+# The groups that take longest; what is begun last should be short.
+FIRST = ("served", "test_model_kinds", "test_book_browser", "test_serve", "test_watch")
+
+
+MARKS = (
+    "thorough: takes long, and is for `make test-all`",
+    "sample(every): `make test` runs every so many of the cases, from the first one",
+)
+
+
+def leave_out(items):
+    """Skip what is only for `make test-all`."""
+    cases = Counter()
+    for item in items:
+        if sample := item.get_closest_marker("sample"):
+            case = item.path, item.originalname
+            if cases[case] % sample.args[0]:
+                item.add_marker("thorough")
+            cases[case] += 1
+        if item.get_closest_marker("thorough"):
+            item.add_marker(pytest.mark.skip(reason=THOROUGH))
+
+
+def group_of(item):
+    """What a test must be in one process with; a mark of its own says it first."""
+    if marker := item.get_closest_marker("xdist_group"):
+        return marker.args[0]
+    shared = [name for name in SHARED if name in item.fixturenames]
+    return shared[0] if shared else item.path.stem
+
+
+def arrange(items):
+    """Put tests of a group behind each other, and the long groups first."""
+    groups = {item: group_of(item) for item in items}
+    names = list(dict.fromkeys([*FIRST, *groups.values()]))
+    items.sort(key=lambda item: names.index(groups[item]))
+    for item, group in groups.items():
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def processes():
+    """How many processes of tests this machine has cores and memory for."""
+    free = free_memory()
+    cores = usable_cores()
+    return cores if free is None else max(1, min(cores, free // MEMORY))
+
+
+def reasons(skipped):
+    """Why tests were skipped, and how many for each reason, the most frequent first."""
+    counts = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in skipped
+        if isinstance(report.longrepr, tuple)
+    )
+    del counts["not reached"]  # A check of a step that has failed before.
+    return counts.most_common()
