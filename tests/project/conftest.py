@@ -103,9 +103,9 @@ def checks():
 @pytest.fixture(scope="session")
 def demo():
     """The demo model as the course reads it."""
-    from course.model.checkpoint import load_checkpoint
+    from course.model.checkpoint import open_checkpoint
 
-    return load_checkpoint(str(DEMO_MODEL))
+    return open_checkpoint(str(DEMO_MODEL))
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from course import cli
 from course.errors import CourseError, Misuse
 from course.generate.command import budget
 from course.generate.request import Request
-from course.model.checkpoint import load_checkpoint
+from course.model.checkpoint import open_checkpoint
 from course.skeleton import make_skeleton
 from course.steps import DEMO_MODEL, ROOT, STEPS
 
@@ -119,9 +119,7 @@ def gpt2_small(tmp_path):
     model = GPT2LMHeadModel(GPT2Config()).eval()
     model.save_pretrained(tmp_path)
     shutil.copy(DEMO_MODEL / "tokenizer.json", tmp_path)
-    checkpoint = load_checkpoint(str(tmp_path))
-    (tmp_path / "model.safetensors").unlink()
-    return model, checkpoint
+    return model, open_checkpoint(str(tmp_path))
 
 
 @pytest.mark.thorough
