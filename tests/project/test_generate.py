@@ -44,6 +44,7 @@ OPENINGS = [
     "ab",
     "She said:",
 ]
+thorough = pytest.mark.thorough
 PROMPTS = [" ".join((OPENINGS * 2)[i : i + n]) for n in range(1, 11) for i in range(20)]
 
 
@@ -89,7 +90,7 @@ def both_greedy(demo, solutions, fast_demo):
 def test_demo_is_greedy_like_hugging_face(part, both_greedy):
     """200 prompts in many scripts, up to the end of the text or 16 tokens."""
     assert len(set(PROMPTS)) == 200
-    for number, prompt in enumerate(PROMPTS[part::10]):
+    for number, prompt in list(enumerate(PROMPTS))[part::10]:
         actual, expected = both_greedy(prompt, 4 + number % 13)
         assert actual == expected, prompt
 
@@ -111,7 +112,7 @@ def test_unequal_batch_is_like_each_text_alone(demo, solutions, fast_demo):
         assert actual == alone
 
 
-@pytest.mark.thorough
+@thorough
 def test_124m_is_greedy_like_hugging_face(tmp_path_factory, solutions):
     """GPT-2 small with random weights: 200 prompts of 8 lengths, in batches."""
     torch.manual_seed(1)
@@ -131,7 +132,7 @@ def test_124m_is_greedy_like_hugging_face(tmp_path_factory, solutions):
         assert actual == expected, f"prompts of {length} tokens"
 
 
-@pytest.mark.thorough
+@thorough
 @pytest.mark.parametrize(("dtype", "similar"), [("bfloat16", 0.9999), ("int8", 0.999)])
 def test_rounded_124m_is_similar(tmp_path, solutions, dtype, similar):
     """Logits of GPT-2 small with rounded weights: their angle to the exact ones."""
@@ -241,10 +242,10 @@ def test_command(course):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--no-cache", "no cache"),
-        ("--stock-kernels", "stock operations"),
-        ("--dtype=bfloat16", "bfloat16 weights"),
         ("--dtype=int8", "int8 weights"),
+        pytest.param("--dtype=bfloat16", "bfloat16 weights", marks=thorough),
+        pytest.param("--no-cache", "no cache", marks=thorough),
+        pytest.param("--stock-kernels", "stock operations", marks=thorough),
     ],
 )
 def test_same_text_on_every_engine(course, option, said):
@@ -316,7 +317,11 @@ def test_unfinished_steps(course):
 
 
 @pytest.mark.parametrize(
-    ("finished", "said"), [(17, "KV cache, Mojo kernels"), (12, "no cache")]
+    ("finished", "said"),
+    [
+        (17, "KV cache, Mojo kernels"),
+        pytest.param(12, "no cache", marks=thorough),
+    ],
 )
 def test_finished_steps(tmp_path, course, finished, said):
     """--code steps runs the reader's files: here, the solutions under their names."""
@@ -332,6 +337,7 @@ def test_finished_steps(tmp_path, course, finished, said):
     assert said in ran.err
 
 
+@thorough
 def test_interrupted():
     """Ctrl-C in the middle of a text: what was written stays, and no traceback."""
     process = subprocess.Popen(
