@@ -44,6 +44,7 @@ def pytest_xdist_setupnodes():
         os.unsetenv(name)
         if name in os.environ:
             os.putenv(name, os.environ[name])
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: each has one core.
 
 
 @pytest.hookimpl(trylast=True)

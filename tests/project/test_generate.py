@@ -45,6 +45,7 @@ OPENINGS = [
     "ab",
     "She said:",
 ]
+thorough = pytest.mark.thorough
 PROMPTS = [" ".join((OPENINGS * 2)[i : i + n]) for n in range(1, 11) for i in range(20)]
 
 
@@ -90,7 +91,7 @@ def both_greedy(demo, solutions, fast_demo):
 def test_demo_is_greedy_like_hugging_face(part, both_greedy):
     """200 prompts in many scripts, up to the end of the text or 16 tokens."""
     assert len(set(PROMPTS)) == 200
-    for number, prompt in enumerate(PROMPTS[part::10]):
+    for number, prompt in list(enumerate(PROMPTS))[part::10]:
         actual, expected = both_greedy(prompt, 4 + number % 13)
         assert actual == expected, prompt
 
@@ -122,7 +123,7 @@ def gpt2_small(tmp_path):
     return model, open_checkpoint(str(tmp_path))
 
 
-@pytest.mark.thorough
+@thorough
 def test_124m_is_greedy_like_hugging_face(gpt2_small, solutions, on_kernels):
     """200 prompts of 8 lengths, in batches."""
     model, checkpoint = gpt2_small
@@ -136,7 +137,7 @@ def test_124m_is_greedy_like_hugging_face(gpt2_small, solutions, on_kernels):
         assert actual == expected, f"prompts of {length} tokens"
 
 
-@pytest.mark.thorough
+@thorough
 @pytest.mark.parametrize(("dtype", "similar"), [("bfloat16", 0.9999), ("int8", 0.999)])
 def test_rounded_124m_is_similar(gpt2_small, on_kernels, dtype, similar):
     """Logits of GPT-2 small with rounded weights: their angle to the exact ones."""
@@ -246,10 +247,10 @@ def test_command(course):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--no-cache", "no cache"),
-        ("--stock-kernels", "stock operations"),
-        ("--dtype=bfloat16", "bfloat16 weights"),
         ("--dtype=int8", "int8 weights"),
+        pytest.param("--dtype=bfloat16", "bfloat16 weights", marks=thorough),
+        pytest.param("--no-cache", "no cache", marks=thorough),
+        pytest.param("--stock-kernels", "stock operations", marks=thorough),
     ],
 )
 def test_same_text_on_every_engine(course, option, said):
@@ -321,7 +322,11 @@ def test_unfinished_steps(course):
 
 
 @pytest.mark.parametrize(
-    ("finished", "said"), [(17, "KV cache, Mojo kernels"), (12, "no cache")]
+    ("finished", "said"),
+    [
+        (17, "KV cache, Mojo kernels"),
+        pytest.param(12, "no cache", marks=thorough),
+    ],
 )
 def test_finished_steps(tmp_path, course, finished, said):
     """--code steps runs the reader's files: here, the solutions under their names."""
@@ -337,6 +342,7 @@ def test_finished_steps(tmp_path, course, finished, said):
     assert said in ran.err
 
 
+@thorough
 def test_interrupted():
     """Ctrl-C in the middle of a text: what was written stays, and no traceback."""
     process = subprocess.Popen(

@@ -19,8 +19,13 @@ THOROUGH = "takes long: `make test-all` runs it"
 # What a group shares: a session's fixture, or else what its module makes.
 SHARED = ("served",)
 
-# The groups that take longest; what is begun last should be short.
-FIRST = ("served", "test_model_kinds", "test_book_browser", "test_serve", "test_watch")
+# The groups that take longest, the more so where nothing is compiled yet. (What is
+# begun last should be short; what is compiled once is not begun twice.)
+FIRST = (
+    "served",
+    *("test_step_15", "test_step_14", "test_step_17", "test_generate", "test_step_18"),
+    *("test_model_kinds", "test_book_browser", "test_serve", "test_watch"),
+)
 
 
 MARKS = (
