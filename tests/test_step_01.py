@@ -5,8 +5,9 @@ import json
 
 import numpy as np
 
+from course.check.answers import Expected, reference
 from course.check.cases import NARROW, WIDE
-from course.check.tools import Expected, known, reference
+from course.check.explaining import known
 
 FIELDS = list(WIDE)
 

@@ -11,19 +11,13 @@ from max.experimental import functional as F
 from max.experimental.tensor import TensorType
 from max.graph import Dim
 
-from course.check.tools import (
-    Attempt,
-    CheckFailed,
-    Expected,
-    assert_same,
-    assert_shape,
-    explained,
-    in_few_words,
-    known,
-    reference,
-    tensor,
-    to_array,
-)
+from course.check.answers import Expected, reference
+from course.check.attempt import Attempt
+from course.check.building import tensor
+from course.check.compare import assert_same, assert_shape, to_array
+from course.check.explaining import explained, known
+from course.check.failure import CheckFailed
+from course.check.tracebacks import in_few_words
 
 
 @dataclass(frozen=True)

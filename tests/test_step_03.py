@@ -5,21 +5,13 @@ import pytest
 from max.driver import CPU
 from max.experimental import functional as F
 
-from course.check.tools import (
-    CASES,
-    CheckFailed,
-    Expected,
-    ModuleCheck,
-    assert_same,
-    build,
-    call,
-    known,
-    randomize,
-    reference,
-    tensor,
-    to_array,
-    weights_of,
-)
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.building import build, call, tensor
+from course.check.cases import CASES
+from course.check.compare import assert_same, to_array
+from course.check.explaining import known
+from course.check.failure import CheckFailed
+from course.check.module_check import ModuleCheck
 
 MEANS = [100, 300]
 # To subtract the mean first costs 1e-4 at most; to square first, 0.02 and more.

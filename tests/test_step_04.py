@@ -1,14 +1,8 @@
 """Step 04: the feed-forward network, compared with Hugging Face's GPT2MLP."""
 
-from course.check.tools import (
-    CASES,
-    LARGE,
-    Expected,
-    ModuleCheck,
-    randomize,
-    reference,
-    weights_of,
-)
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.cases import CASES, LARGE
+from course.check.module_check import ModuleCheck
 
 
 class TestMLP(ModuleCheck):

@@ -1,6 +1,8 @@
 """Step 05: token embeddings, compared with wte of Hugging Face's GPT2Model."""
 
-from course.check.tools import CASES, Expected, ModuleCheck, randomize, reference
+from course.check.answers import Expected, randomize, reference
+from course.check.cases import CASES
+from course.check.module_check import ModuleCheck
 
 
 class TestEmbeddings(ModuleCheck):

@@ -1,14 +1,8 @@
 """Step 07: attention, compared with Hugging Face's GPT2Attention."""
 
-from course.check.tools import (
-    CASES,
-    LARGE,
-    Expected,
-    ModuleCheck,
-    randomize,
-    reference,
-    weights_of,
-)
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.cases import CASES, LARGE
+from course.check.module_check import ModuleCheck
 
 
 class TestMultiHeadAttention(ModuleCheck):

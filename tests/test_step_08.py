@@ -2,21 +2,13 @@
 
 import pytest
 
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.attempt import Attempt
+from course.check.building import build, call, tensor
+from course.check.cases import CASES
+from course.check.compare import assert_same, assert_shape
+from course.check.explaining import explained
 from course.check.loading import load_solution
-from course.check.tools import (
-    CASES,
-    Attempt,
-    Expected,
-    assert_same,
-    assert_shape,
-    build,
-    call,
-    explained,
-    randomize,
-    reference,
-    tensor,
-    weights_of,
-)
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 

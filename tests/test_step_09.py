@@ -1,13 +1,8 @@
 """Step 09: the transformer block, compared with Hugging Face's GPT2Block."""
 
-from course.check.tools import (
-    CASES,
-    Expected,
-    ModuleCheck,
-    randomize,
-    reference,
-    weights_of,
-)
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.cases import CASES
+from course.check.module_check import ModuleCheck
 
 
 class TestBlock(ModuleCheck):

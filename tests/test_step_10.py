@@ -1,14 +1,8 @@
 """Step 10: the stacked model, compared with Hugging Face's GPT2Model."""
 
-from course.check.tools import (
-    CASES,
-    MODEL_CASES,
-    Expected,
-    ModuleCheck,
-    randomize,
-    reference,
-    weights_of,
-)
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.cases import CASES, MODEL_CASES
+from course.check.module_check import ModuleCheck
 
 
 class TestModel(ModuleCheck):

@@ -1,14 +1,8 @@
 """Step 11: the language model head, compared with Hugging Face's GPT2LMHeadModel."""
 
-from course.check.tools import (
-    CASES,
-    MODEL_CASES,
-    Expected,
-    ModuleCheck,
-    randomize,
-    reference,
-    weights_of,
-)
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.cases import CASES, MODEL_CASES
+from course.check.module_check import ModuleCheck
 
 
 class TestLMHeadModel(ModuleCheck):

@@ -8,20 +8,14 @@ import pytest
 from max.experimental.tensor import Tensor
 from tokenizers import Tokenizer
 
-from course.check.stand_in import logits_of, random_weights
-from course.check.tools import (
-    Attempt,
-    Case,
-    CheckFailed,
-    Expected,
-    assert_same,
-    explained,
-    kind_of,
-    known,
-    reference,
-    tensor,
-    to_array,
-)
+from course.check.answers import Expected, reference
+from course.check.attempt import Attempt
+from course.check.building import tensor
+from course.check.cases import Case
+from course.check.compare import assert_same, kind_of, to_array
+from course.check.explaining import explained, known
+from course.check.failure import CheckFailed
+from course.check.toy_model import logits_of, random_weights
 from course.steps import DEMO_MODEL
 
 TEXTS = ["Once upon a time", " two  spaces, a newline\n", "naïve café — 猫が好き 🐈"]

@@ -7,21 +7,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from course.check.compare import agree, where_they_differ
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.building import call, tensor
+from course.check.cases import Case
+from course.check.compare import agree, assert_same, to_array, where_they_differ
+from course.check.explaining import known
+from course.check.failure import CheckFailed
 from course.check.loading import load_solution
-from course.check.tools import (
-    Case,
-    CheckFailed,
-    Expected,
-    assert_same,
-    call,
-    known,
-    randomize,
-    reference,
-    tensor,
-    to_array,
-    weights_of,
-)
 
 MODELS = [
     Case("wide", batch=2, length=7),

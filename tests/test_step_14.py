@@ -3,22 +3,13 @@
 import numpy as np
 import pytest
 
-from course.check.compare import agree
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.building import build, call, tensor
+from course.check.cases import Case
+from course.check.compare import agree, assert_same, to_array
+from course.check.explaining import known
+from course.check.failure import CheckFailed
 from course.check.loading import load_solution
-from course.check.tools import (
-    Case,
-    CheckFailed,
-    Expected,
-    assert_same,
-    build,
-    call,
-    known,
-    randomize,
-    reference,
-    tensor,
-    to_array,
-    weights_of,
-)
 
 # One model; batch and length are what one graph must do for.
 CASES = [

@@ -7,21 +7,13 @@ import numpy as np
 import pytest
 from max.experimental.tensor import Tensor, default_device
 
-from course.check.alternatives import assert_array, wrong
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.assert_array import assert_array
+from course.check.building import assert_parameters, build, call, construct
+from course.check.cases import Case
 from course.check.compare import agree
-from course.check.tools import (
-    Case,
-    CheckFailed,
-    Expected,
-    assert_parameters,
-    build,
-    call,
-    construct,
-    known,
-    randomize,
-    reference,
-    weights_of,
-)
+from course.check.explaining import known
+from course.check.failure import CheckFailed
 
 # What the batches begin with, and the tokens that each text goes on with.
 SINGLE, UNEQUAL, LONGEST = "one text", "texts of unequal length", "up to n_positions"
@@ -183,15 +175,15 @@ def compare(step, batch, count, logits, model):
 
 def mistakes_of(batch, count):
     """What known mistakes would have given after that many tokens, by their ids."""
-    table, case, weights = wrong(15), model_of(batch), hugging_face(batch).weights
+    from course.check.mistakes.wrong_cache import MISTAKES, last_logits
+
+    case, weights = model_of(batch), hugging_face(batch).weights
     prompts, new = wrapped(PROMPTS[batch], case), wrapped(NEXT[batch], case)
 
     def mistake(name):
-        return lambda: table.compute(
-            prompts, new[:count], weights, case.sizes, mistake=name
-        )
+        return lambda: last_logits(prompts, new[:count], weights, case.sizes, name)
 
-    return {name: mistake(name) for name in table.COMPUTED}
+    return {name: mistake(name) for name in MISTAKES}
 
 
 def test_prefill_again(step, device, made):

@@ -5,8 +5,11 @@ import pytest
 from tokenizers import Tokenizer, decoders
 from tokenizers.models import WordLevel
 
-from course.check.alternatives import assert_array, wrong
-from course.check.tools import Case, CheckFailed, Expected, known, reference
+from course.check.answers import Expected, reference
+from course.check.assert_array import assert_array
+from course.check.cases import Case
+from course.check.explaining import known
+from course.check.failure import CheckFailed
 from course.steps import DEMO_MODEL
 
 TEXT = [3, 1, 4, 1, 5, 9, 2, 6]
@@ -161,6 +164,13 @@ def hugging_face_tokens(prompt):
     return Expected(output=made[0, len(prompt) :].numpy())
 
 
+def wrong_sampling():
+    """What known mistakes give; imported only where something is wrong."""
+    from course.check.mistakes import wrong_sampling
+
+    return wrong_sampling
+
+
 @pytest.mark.parametrize(("name", "value"), PENALTY_CALLS)
 def test_penalty(step, name, value):
     """penalize_repetition: the logits that Hugging Face's processor leaves"""
@@ -184,7 +194,7 @@ def test_softmax(step):
             number=16,
             step=step,
             what="softmax",
-            mistakes=lambda x=logits: wrong(16).other_softmaxes(x),
+            mistakes=lambda x=logits: wrong_sampling().softmaxes(x),
             right="the formula",
         )
 
@@ -215,7 +225,7 @@ def assert_filter(step, name, value, arguments):
         number=16,
         step=step,
         what=f"{name}(…, {value})",
-        mistakes=lambda: wrong(16).alternatives(name, logits, TEXT, value),
+        mistakes=lambda: wrong_sampling().filters(name, logits, TEXT, value),
         within=name,
     )
 
@@ -232,7 +242,7 @@ def test_probabilities(step, settings):
         number=16,
         step=step,
         what="next_token_probabilities",
-        mistakes=lambda: wrong(16).other_orders(logits, TEXT, settings),
+        mistakes=lambda: wrong_sampling().orders(logits, TEXT, settings),
     )
 
 
@@ -444,7 +454,8 @@ def assert_asked(step, made, expected, asked):
         detail = f"With max_new_tokens={NEW_TOKENS}, it yields {len(made)} times."
         raise known(16, "another-number-of-tokens", step, detail=detail)
     if made != expected:
-        for text, tokens in wrong(16).other_texts(PROMPTS, after, PENALTY, NEW_TOKENS):
+        greedy_texts = wrong_sampling().greedy_texts
+        for text, tokens in greedy_texts(PROMPTS, after, PENALTY, NEW_TOKENS):
             if made == tokens:
                 detail = f"Yours looks at {text}."
                 raise known(16, "not-the-whole-text", step, detail=detail)

@@ -10,21 +10,14 @@ from max.dtype import DType
 from max.experimental.nn import Module
 from max.graph import TensorType
 
-from course.check.alternatives import assert_array, wrong
-from course.check.compare import TOLERANCE
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.assert_array import assert_array
+from course.check.building import construct, tensor
+from course.check.cases import Case
+from course.check.compare import TOLERANCE, assert_same
+from course.check.explaining import known
+from course.check.failure import CheckFailed
 from course.check.loading import load_solution
-from course.check.tools import (
-    Case,
-    CheckFailed,
-    Expected,
-    assert_same,
-    construct,
-    known,
-    randomize,
-    reference,
-    tensor,
-    weights_of,
-)
 from course.model.kernel_package import package
 
 DTYPES = [DType.float32, DType.bfloat16, DType.int8]
@@ -123,6 +116,13 @@ def kept_weights(dtype):
     )
 
 
+def wrong_quantization():
+    """What known mistakes give; imported only where something is wrong."""
+    from course.check.mistakes import wrong_quantization
+
+    return wrong_quantization
+
+
 def test_quantize_rows(step):
     """quantize_rows: 8 bits, and each row on its own scale"""
     expected = quantized("rows")
@@ -157,7 +157,7 @@ def test_quantize_rows(step):
         number=17,
         step=step,
         what="quantize_rows, your matrix times your scales",
-        mistakes=lambda: wrong(17).alternatives(weight, kept, scale),
+        mistakes=lambda: wrong_quantization().quantized_rows(weight, kept, scale),
         right="nearest",
     )
     if scale.dtype != np.float32:
@@ -190,7 +190,7 @@ def test_quantize_weights(step, dtype):
             number=17,
             step=step,
             what=f"quantize_weights({dtype.name}): {name}, as float32",
-            mistakes=lambda name=name: wrong(17).other_roundings(
+            mistakes=lambda name=name: wrong_quantization().rounded(
                 hugging_face(dtype).weights[name]
             ),
             # A scale may be rounded in its last digit; bits are what they are.

@@ -16,17 +16,12 @@ from max.pipelines.lib import SupportedArchitecture
 from max.pipelines.modeling.types import PipelineTask
 from safetensors.numpy import save_file
 
-from course.check.alternatives import assert_array
+from course.check.answers import Expected, randomize, reference, weights_of
+from course.check.assert_array import assert_array
+from course.check.cases import Case
+from course.check.explaining import known
+from course.check.failure import CheckFailed
 from course.check.server import CheckedServer
-from course.check.tools import (
-    Case,
-    CheckFailed,
-    Expected,
-    known,
-    randomize,
-    reference,
-    weights_of,
-)
 from course.steps import DEMO_MODEL
 from serving.batch_processor import RaggedBatches
 from serving.model import GPT2PipelineModel

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 
-from course.check.compare import build, tensor
+from course.check.building import build, tensor
 from course.check.loading import load_solution
 
 DEVICE = CPU()

@@ -29,7 +29,7 @@ from book.numbers.example import (
     token_ids,
     vertical,
 )
-from course.check.compare import build, tensor
+from course.check.building import build, tensor
 from course.check.loading import load_solution
 
 

@@ -36,7 +36,7 @@ from book.numbers.example import (
 )
 from book.numbers.example import SIZES as TINY
 from course.bench.figures import bandwidth
-from course.check.compare import tensor
+from course.check.building import tensor
 from course.check.loading import load_solution
 from course.model.checkpoint import stored_shapes
 from course.model.config import GPT2Config

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from course.cache import cache_folder, written_whole
 from course.check import cases as cases_module
-from course.check import stand_in
+from course.check import toy_model
 from course.steps import DEMO_MODEL
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def ask_hugging_face(
 def _key(compute: Callable[[C], Expected], cases: Sequence[C]) -> str:
     """A digest of everything that the answers depend on."""
     modules = (inspect.getfile(compute), __file__, cases_module.__file__)
-    files = [Path(file) for file in (*modules, stand_in.__file__)]
+    files = [Path(file) for file in (*modules, toy_model.__file__)]
     # Of any question, so that none can forget to say that it is about the demo model.
     files += sorted(DEMO_MODEL.iterdir())
     sources = [file.read_bytes() for file in files]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from max.driver import CPU, Device
-from max.experimental import functional as F
-from max.experimental.nn import Module
 from max.experimental.tensor import Tensor
 from numpy.typing import NDArray
 
 from course.check.answers import Expected
+from course.check.failure import CheckFailed
 
 Array = NDArray[Any]
 
@@ -23,214 +19,6 @@ Array = NDArray[Any]
 # tanh, by 1e-4. Accelerators multiply with fewer bits.
 TOLERANCE = 1e-5
 ACCELERATOR_TOLERANCE = 2e-3
-
-
-class CheckFailed(Exception):
-    """The step computes something else than Hugging Face.
-
-    Attributes:
-        mistake: The id of the mistake that explains it, if one is known.
-        short: A few words for the line with the cross.
-    """
-
-    def __init__(
-        self, message: str, *, mistake: str | None = None, short: str = ""
-    ) -> None:
-        super().__init__(message)
-        self.mistake = mistake
-        self.short = short
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """The reader's code as a whole: what explaining a wrong output may look at.
-
-    Attributes:
-        number: The number of the step.
-        step: The reader's module.
-        device: Where it computes.
-        cases: All cases, with what is expected in each.
-        output: Runs the reader's code in one case.
-        module: Makes the reader's module for one case, if the step has one.
-        close: Says whether two outputs are the same; by default, as numbers.
-    """
-
-    number: int
-    step: Any
-    device: Device
-    cases: Mapping[Any, Expected]
-    output: Callable[[Any], Any]
-    module: Callable[[Any], Module[..., Any]] | None = None
-    close: Callable[[Array, Array], bool] | None = None
-
-
-@contextmanager
-def explained(attempt: Attempt) -> Iterator[None]:
-    """Explain what goes wrong in this block by the mistake behind it, if known.
-
-    Not if the step is not finished: then what goes wrong need not be a mistake.
-    """
-    finished = getattr(attempt.step, "finished", True)
-    try:
-        yield
-    except CheckFailed as failed:
-        if failed.mistake or not finished:
-            raise
-        from course.check.mistakes.explain import explain
-
-        raise explain(failed, attempt) from None
-    except Exception as error:
-        if not finished:
-            raise
-        from course.check.mistakes.explain import explain_error
-
-        if better := explain_error(error, attempt):
-            raise better from None
-        raise
-
-
-def known(
-    number: int,
-    name: str,
-    step: Any,
-    *,
-    detail: str = "",
-    short: str = "",
-    lines: Sequence[str] = (),
-    within: str = "",
-) -> CheckFailed:
-    """The failure that a known mistake is, put into words.
-
-    Args:
-        number: The number of the step.
-        name: The mistake's id.
-        step: The reader's module, whose line is quoted.
-        detail: What there is to say about this time.
-        short: A few words for the line with the cross.
-        lines: Patterns for the line, if this time they are known better.
-        within: The function to look in, likewise.
-    """
-    from course.check.mistakes.explain import failed_by
-
-    return failed_by(
-        number, name, step, detail=detail, short=short, lines=lines, within=within
-    )
-
-
-def tensor(array: Array, device: Device) -> Tensor:
-    """Put a NumPy array on a device."""
-    # Not Tensor(array): that copies by running an operation, for each weight.
-    return Tensor.from_dlpack(np.ascontiguousarray(array)).to(device)
-
-
-def build(
-    make: Callable[[], Module[..., Any]], weights: dict[str, Array], device: Device
-) -> Module[..., Any]:
-    """Build the reader's module and give it the reference's weights.
-
-    Raises:
-        CheckFailed: Its parameters are not those of the reference.
-    """
-    return load(construct(make), weights, device)
-
-
-def load(
-    module: Module[..., Any], weights: dict[str, Array], device: Device
-) -> Module[..., Any]:
-    """Give a module the reference's weights.
-
-    Raises:
-        CheckFailed: Its parameters are not those of the reference.
-    """
-    assert_parameters(module, weights)
-    module.load_state_dict(weights)
-    return module.to(device)
-
-
-def construct(make: Callable[[], Module[..., Any]]) -> Module[..., Any]:
-    """Call the reader's constructor without filling the weights.
-
-    Raises:
-        CheckFailed: What it makes is no MAX module.
-    """
-    with F.lazy():
-        module = make()
-    if not isinstance(module, Module):
-        raise CheckFailed(
-            f"{type(module).__name__} is not a MAX module. Write "
-            "`class ...(Module):`, with Module from max.experimental.nn.",
-            mistake="not-a-module",
-        )
-    return module
-
-
-def call(function: Callable[..., Any], inputs: list[Tensor]) -> Any:
-    """Call a module with all its operations in one graph: three times as fast.
-
-    Code that looks at numbers on the way, to print them say, needs them at once.
-    """
-    try:
-        with F.lazy():
-            return function(*inputs)
-    except TypeError as error:
-        if "realize" not in str(error):
-            raise
-        return function(*inputs)
-
-
-def assert_parameters(module: Module[..., Any], weights: dict[str, Array]) -> None:
-    """Check that a module's parameters have the names and shapes of the reference.
-
-    Raises:
-        CheckFailed: One is missing, one too many, or one has another shape.
-    """
-    shapes = {name: list(value.shape) for name, value in weights.items()}
-    actual = shapes_of(module)
-    for name, shape in shapes.items():
-        if actual.get(name, shape) != shape:
-            raise CheckFailed(
-                f"{name} has the shape {actual[name]}; GPT-2 has {shape} here.",
-                short=f"{name}: {actual[name]}, not {shape}",
-            )
-    missing = [name for name in shapes if name not in actual]
-    extra = [name for name in actual if name not in shapes]
-    if missing:
-        raise CheckFailed(
-            f"The module has no parameter {_name_and_shape(missing[0], shapes)}"
-            f"{_and_more(missing)}. It has: {_list(actual)}. "
-            f"{_why_missing(module, missing[0])}",
-            short=f"{missing[0]} is missing",
-        )
-    if extra:
-        raise CheckFailed(
-            f"The module has a parameter that GPT-2 has not: "
-            f"{_name_and_shape(extra[0], actual)}{_and_more(extra)}. MAX takes every "
-            "tensor stored on a module for a weight, so that GPT-2's weights would no "
-            "longer fit. Leave it out, or compute it in forward.",
-            short=f"{extra[0]} is one too many",
-        )
-
-
-def _why_missing(module: Module[..., Any], name: str) -> str:
-    attribute = name.partition(".")[0]
-    value = getattr(module, attribute, None)
-    if value is None or isinstance(value, Module | Tensor):
-        return (
-            "Every name is an attribute set in __init__, spelled as in Hugging Face's "
-            "GPT-2."
-        )
-    return (
-        f"self.{attribute} is a {type(value).__name__}; only tensors and modules of "
-        "MAX count."
-    )
-
-
-def shapes_of(module: Module[..., Any]) -> dict[str, list[int]]:
-    """The names and shapes of a module's parameters."""
-    return {
-        name: [int(dim) for dim in parameter.shape]
-        for name, parameter in module.parameters
-    }
 
 
 def to_array(output: object, what: str = "forward", does: str = "returns") -> Array:
@@ -396,18 +184,3 @@ def _how_far(actual: Array, expected: Array) -> str:
 
 def _numbers(values: Array) -> str:
     return "  ".join(f"{value:9.5f}" for value in np.ravel(values))
-
-
-def _name_and_shape(name: str, shapes: dict[str, list[int]]) -> str:
-    return f"{name} {shapes[name]}"
-
-
-def _and_more(names: list[str]) -> str:
-    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-
-
-def _list(shapes: dict[str, list[int]]) -> str:
-    if not shapes:
-        return "none"
-    shown = [f"{name} {shape}" for name, shape in list(shapes.items())[:6]]
-    return ", ".join(shown) + (", …" if len(shapes) > 6 else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -12,22 +13,19 @@ from max.driver import Device
 from max.experimental.nn import Module
 
 from course.check.answers import Expected
-from course.check.cases import CASES, Case, one_of_each_size, shorter
-from course.check.compare import (
-    Attempt,
-    CheckFailed,
-    agree,
+from course.check.attempt import Attempt
+from course.check.building import (
     assert_parameters,
-    assert_same,
-    assert_shape,
     call,
     construct,
-    explained,
     load,
     shapes_of,
     tensor,
-    tolerance_on,
 )
+from course.check.cases import CASES, Case, one_of_each_size, shorter
+from course.check.compare import agree, assert_same, assert_shape, tolerance_on
+from course.check.explaining import explained
+from course.check.failure import CheckFailed
 
 
 @dataclass
@@ -129,13 +127,13 @@ class ModuleCheck(ABC):
     ) -> CheckFailed:
         """Compare with known mistakes, in this case and in the others."""
         from course.check.mistakes.explain import explain_parameters
-        from course.check.mistakes.search import Parameters
+        from course.check.mistakes.parameters import Parameters
 
         found = [
             Parameters(
                 one.sizes,
                 {k: list(w.shape) for k, w in self.hugging_face(one).weights.items()},
-                shapes_of(construct(lambda one=one: self.make(step, one))),  # type: ignore[misc]
+                shapes_of(construct(partial(self.make, step, one))),
             )
             for one in (case, *one_of_each_size(self.cases))
         ]

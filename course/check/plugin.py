@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,7 @@ from max.dtype import DType
 from max.experimental.tensor import default_device, default_dtype
 
 from course.check.answers import ask_all
-from course.check.compare import CheckFailed
+from course.check.failure import CheckFailed
 from course.check.loading import load_step
 from course.check.module_check import Tried
 from course.check.report import print_report
@@ -222,12 +222,12 @@ def case_of(item: pytest.Item) -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note what each check found, in the reader's words instead of a traceback."""
-    report: pytest.TestReport = yield  # type: ignore[assignment]
+    report = yield
     step = step_of(item.path)
     if step is None:
-        return report  # type: ignore[return-value]
+        return report
     result, name = result_of(item.config, step), check_name(item)
     if call.excinfo and not report.skipped:
         check = note_failure(item, step, call.excinfo.value)
@@ -241,7 +241,7 @@ def pytest_runtest_makereport(
         result.add(Check(name, passed=False, message="not reached", reached=False))
     elif call.when == "call":
         result.add(Check(name, passed=True, printed=_printed(report)))
-    return report  # type: ignore[return-value]
+    return report
 
 
 def _does_not_apply(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import re
 from pathlib import Path
 
-from course.check.compare import CheckFailed
+from course.check.failure import CheckFailed
 from course.check.server_process import FILE
 from course.plain_path import plain_path
 from course.process.launcher import environment

@@ -1,33 +1,43 @@
 """The tables of known mistakes: true, told apart, and fit to be read."""
 
 import collections
+import contextlib
 import functools
 import importlib
 import inspect
+import itertools
 import os
 import re
 import subprocess
 import sys
 import types
+import typing
 
 import numpy as np
 import pytest
 from max.driver import CPU
 
 from course.check.compare import agree, same_numbers
+from course.check.mistakes import (
+    wrong_cache,
+    wrong_generation,
+    wrong_gpt2,
+    wrong_quantization,
+    wrong_sampling,
+)
 from course.check.mistakes.__main__ import to_markdown
-from course.check.mistakes.any_step import MISTAKES as ANYWHERE
-from course.check.mistakes.any_step import find_in_parameters
-from course.check.mistakes.mistake import (
-    OtherQuestion,
-    all_mistakes,
-    get_mistake,
-    mistakes_of,
-    table_module,
+from course.check.mistakes.answer import Answer
+from course.check.mistakes.locate import first_wrong_part, which_cases, which_places
+from course.check.mistakes.outputs import OtherQuestion, compute, parts
+from course.check.mistakes.parameters import (
+    Parameters,
+    changed,
+    find_in_parameters,
+    find_parameters,
 )
 from course.check.mistakes.quote import quote
-from course.check.mistakes.search import Answer, Parameters, find, find_parameters
-from course.check.mistakes.where import first_wrong_part, which_cases, which_places
+from course.check.mistakes.search import find
+from course.check.mistakes.table import all_mistakes, get_mistake, mistakes_of
 from course.steps import ROOT, STEPS
 from tests.project.mutants.known import KNOWN
 from tests.project.mutants.mutant import changed_lines
@@ -70,27 +80,76 @@ def kinds_of_step_12():
 @pytest.mark.parametrize("number", COMPUTED)
 def test_no_mistake_is_hugging_face(number):
     """Without a mistake, NumPy gives what Hugging Face gives."""
-    compute = table_module(number).compute
     for case, expected in cases_of(number).items():
-        assert close(compute(case, expected), expected.output), case
+        assert close(compute(number, case, expected), expected.output), case
 
 
 @pytest.mark.parametrize("kind", kinds_of_step_12())
 def test_no_mistake_in_generation(kind):
     """The same for step 12."""
-    compute = table_module(12).compute
     for case, expected in kinds_of_step_12()[kind].items():
-        assert close(compute(case, expected), expected.output), case
+        assert close(compute(12, case, expected), expected.output), case
+
+
+FUNCTIONS = {
+    2: (wrong_gpt2.causal_mask,),
+    3: (wrong_gpt2.layer_norm,),
+    4: (wrong_gpt2.mlp,),
+    5: (wrong_gpt2.token_embeddings,),
+    6: (wrong_gpt2.position_embeddings,),
+    7: (wrong_gpt2.attention,),
+    8: (wrong_gpt2.residual_step,),
+    9: (wrong_gpt2.block,),
+    10: (wrong_gpt2.model, wrong_gpt2.embed),
+    11: (wrong_gpt2.language_model,),
+}
+
+
+def options_of(function):
+    """The options of a function that are one of some words, and these words."""
+    for name, hint in typing.get_type_hints(function).items():
+        if typing.get_origin(hint) is typing.Literal:
+            yield name, typing.get_args(hint)
+
+
+@pytest.mark.parametrize("number", COMPUTED)
+def test_options(number):
+    """Each word that is listed for an option is one, and nothing else is."""
+    case, expected = next(iter(cases_of(number).items()))
+    for name, words in itertools.chain(*map(options_of, FUNCTIONS[number])):
+        for word in words:
+            # What this gives need not fit together, but it is not unknown.
+            with np.errstate(all="ignore"), contextlib.suppress(IndexError, ValueError):
+                compute(number, case, expected, **{name: word})
+        with pytest.raises((KeyError, ValueError)):
+            compute(number, case, expected, **{name: "no such word"})
+
+
+@pytest.mark.parametrize("kind", kinds_of_step_12())
+def test_options_of_generation(kind):
+    """The same for step 12."""
+    about = {
+        "encoding": wrong_generation.encode,
+        "next token": wrong_generation.generate,
+        "tokens": wrong_generation.generate,
+        "drawing": wrong_generation.probabilities,
+    }
+    case, expected = next(iter(kinds_of_step_12()[kind].items()))
+    for name, words in options_of(about[kind]):
+        for word in words:
+            with contextlib.suppress(IndexError, ValueError):
+                compute(12, case, expected, **{name: word})
+        with pytest.raises(KeyError):
+            compute(12, case, expected, **{name: "no such word"})
 
 
 def answers_of(number, cases, options):
     """What a reader who makes a mistake gets; None is an index out of bounds."""
-    compute = table_module(number).compute
     answers = []
     for case, expected in cases.items():
         try:
             with np.errstate(all="ignore"):
-                actual = compute(case, expected, **options)
+                actual = compute(number, case, expected, **options)
         except (IndexError, ValueError, OtherQuestion):
             actual = None
         answers.append(Answer(case, expected, actual))
@@ -121,7 +180,7 @@ def test_mistakes_of_generation_are_told_apart():
 
 def questions_of_step_15():
     """What is asked in step 15, in order: the right logits, and a way to others."""
-    module, table = importlib.import_module("tests.test_step_15"), table_module(15)
+    module = importlib.import_module("tests.test_step_15")
     found = []
     for batch in module.PROMPTS:
         case, answer = module.model_of(batch), module.hugging_face(batch)
@@ -129,7 +188,9 @@ def questions_of_step_15():
         new = module.wrapped(module.NEXT[batch], case)
         for count, logits in enumerate(answer.output):
             given = (prompts, new[:count], answer.weights, case.sizes)
-            found.append((count > 0, logits, functools.partial(table.compute, *given)))
+            found.append(
+                (count > 0, logits, functools.partial(wrong_cache.last_logits, *given))
+            )
     # First all prompts, then all texts from the beginning.
     prompts = [question for question in found if not question[0]]
     return [question[1:] for question in (*prompts, *found)]
@@ -137,20 +198,22 @@ def questions_of_step_15():
 
 def test_no_mistake_in_the_cache():
     """Without a mistake, NumPy gives the logits of Hugging Face's past_key_values."""
-    for expected, compute in questions_of_step_15():
-        assert agree(compute(), expected)
+    for expected, given in questions_of_step_15():
+        assert agree(given(), expected)
+        with pytest.raises(ValueError, match="no such mistake"):
+            given(mistake="no such mistake")
 
 
 def alternatives():
     """Groups of questions: the right answer, and what each mistake gives instead."""
-    step_16, table = importlib.import_module("tests.test_step_16"), table_module(16)
+    step_16 = importlib.import_module("tests.test_step_16")
     groups = {
         "step 15": [
             (
                 expected,
                 {
                     name: functools.partial(compute, mistake=name)
-                    for name in table_module(15).COMPUTED
+                    for name in wrong_cache.MISTAKES
                 },
             )
             for expected, compute in questions_of_step_15()
@@ -159,15 +222,16 @@ def alternatives():
     }
     for name, value in step_16.CALLS:
         answer = step_16.hugging_face((name, value))
-        wrong = table.alternatives(name, answer.inputs[0], step_16.TEXT, value)
+        wrong = wrong_sampling.filters(name, answer.inputs[0], step_16.TEXT, value)
         groups.setdefault(f"step 16: {name}", []).append((answer.output, wrong))
     for settings in step_16.SETTINGS:
         answer = step_16.hugging_face_probabilities(settings)
-        wrong = table.other_orders(answer.inputs[0], step_16.TEXT, settings)
+        wrong = wrong_sampling.orders(answer.inputs[0], step_16.TEXT, settings)
         groups["step 16: probabilities"].append((answer.output, wrong))
     step_17 = importlib.import_module("tests.test_step_17")
     answer = step_17.quantized("rows")
-    wrong = table_module(17).alternatives(*answer.inputs, *in_255_steps(*answer.inputs))
+    given = (*answer.inputs, *in_255_steps(*answer.inputs))
+    wrong = wrong_quantization.quantized_rows(*given)
     groups["step 17: quantize_rows"] = [(answer.output, wrong)]
     return groups
 
@@ -203,13 +267,13 @@ def test_mistakes_in_parameters(number):
     """Every change of parameters is found by its name."""
     cases = cases_of(number)
     for mistake in mistakes_of(number):
-        if mistake.shapes is None:
+        if not (mistake.shapes or mistake.blocks or mistake.names_exchanged):
             continue
         found = []
         for case, expected in cases.items():
             right = {name: list(w.shape) for name, w in expected.weights.items()}
-            changed = mistake.shapes(right, case.sizes)
-            found.append(Parameters(case.sizes, right, changed))
+            wrong = changed(mistake, right, case.sizes)
+            found.append(Parameters(case.sizes, right, wrong))
         assert find_parameters(number, found) == mistake
 
 
@@ -289,10 +353,10 @@ def test_which_places(place, expected):
 def test_parts(number):
     """The parts of a module are right by themselves, and a wrong one is found."""
     for case, expected in cases_of(number).items():
-        parts = table_module(number).parts(case, expected)
-        right = first_wrong_part(parts, lambda part: part.output, close)
+        found = parts(number, case, expected)
+        right = first_wrong_part(found, lambda part: part.output, close)
         assert "Each part by itself is right" in right
-        last = parts[-1]
+        last = found[-1]
         wrong = first_wrong_part([last], lambda part: part.output + 1, close)
         assert wrong.startswith(f"self.{last.name},")
 
@@ -328,28 +392,40 @@ def test_markdown():
     for table in all_mistakes().values():
         for mistake in table:
             assert f"{{#{mistake.id}}}" in page
-    assert len(ANYWHERE) > 5
+    assert len(mistakes_of(0)) > 5
 
 
-def test_right_answers_load_no_mistakes():
-    """A right step costs nothing of this: neither the tables nor torch are imported."""
+@pytest.mark.parametrize(
+    ("numbers", "unneeded"),
+    [
+        (range(1, 18), ("course.check.mistakes", "torch")),
+        ([18], ("course.check.mistakes",)),  # MAX's server imports torch itself.
+    ],
+    ids=["steps 01 to 17", "step 18"],
+)
+def test_right_answers_load_no_mistakes(numbers, unneeded):
+    """What decides that a step is right is no mistake's: none is imported, nor torch.
+
+    Without the checks that compile, which compare in the same way.
+    """
     code = (
         "import sys, pytest, course\n"
-        "pytest.main(['-q', '-p', 'no:cacheprovider', '--solutions', *sys.argv[1:]])\n"
-        "assert 'torch' not in sys.modules\n"
-        "assert not [m for m in sys.modules if m.startswith('course.check.mistakes.')]"
+        "assert pytest.main(sys.argv[1:]) == 0\n"
+        f"loaded = sys.modules.keys() & {set(unneeded)}\n"
+        "assert not loaded, loaded"
     )
-    # Of what is compiled for minutes, there is nothing that looks at mistakes.
-    names = "not test_compiled and not test_layers and not test_model"
-    checks = [f"tests/test_step_{number:02d}.py" for number in (7, 13, 15, 16, 17)]
+    checks = [f"tests/test_step_{number:02d}.py" for number in numbers]
+    options = ["-q", "-p", "no:cacheprovider", "--solutions", "-m", "not at_the_end"]
     for _ in range(2):  # The first time, Hugging Face may have to be asked.
         ran = subprocess.run(
-            [sys.executable, "-c", code, "-k", names, *checks],
+            [sys.executable, "-c", code, *options, *checks],
             cwd=ROOT,
             env=dict(os.environ),  # MAX sets PYTHONEXECUTABLE behind Python's back.
             capture_output=True,
         )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+        if ran.returncode == 0:
+            return
+    pytest.fail((ran.stdout + ran.stderr).decode())
 
 
 def quoted_line(mutant, name, path):

@@ -8,7 +8,7 @@ these is sampled in `make test-all`.
 
 import pytest
 
-from course.check.mistakes.mistake import all_mistakes
+from course.check.mistakes.table import all_mistakes
 from tests.project.mutants.equivalent import EQUIVALENT
 from tests.project.mutants.known import KNOWN
 from tests.project.mutants.known_part_two import COMPILED_ONLY, KNOWN_PART_TWO

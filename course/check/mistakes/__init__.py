@@ -1,8 +1,7 @@
 """The mistakes that people make in each step, and what each would compute.
 
-A step's module here holds one function, `compute`, which gives what Hugging Face
-gives, in NumPy. Its options are the wrong turns one can take; a mistake is a name
-for some options. A wrong output that equals a mistake's output explains itself.
+`tables/` has the mistakes. Where a wrong output equals what NumPy's GPT-2
+(`wrong_gpt2.py` and its neighbors) computes with a mistake's options, it is explained.
 
 Nothing here decides whether a step is right: that is up to Hugging Face's numbers.
 Nothing here is imported while steps are right; a test holds the checks to it.

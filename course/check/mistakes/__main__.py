@@ -1,6 +1,6 @@
 """Prints all mistakes as Markdown, for the book's page "If the check complains"."""
 
-from course.check.mistakes.mistake import Mistake, all_mistakes
+from course.check.mistakes.table import Mistake, all_mistakes
 from course.steps import get_step
 
 

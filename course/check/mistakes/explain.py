@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +12,30 @@ import numpy as np
 from max.experimental.nn import Module
 from max.experimental.tensor import Tensor
 
+from course.check.attempt import Attempt
+from course.check.building import call, tensor
 from course.check.compare import (
-    Attempt,
-    CheckFailed,
-    call,
+    Array,
     is_close,
     same_numbers,
-    tensor,
     to_array,
     tolerance_on,
 )
+from course.check.failure import CheckFailed
 from course.check.lost import lost_results
-from course.check.mistakes.any_step import find_in_parameters
-from course.check.mistakes.mistake import Mistake, get_mistake, table_module
-from course.check.mistakes.numbers import Array
-from course.check.mistakes.quote import quote
-from course.check.mistakes.search import (
-    Answer,
+from course.check.mistakes.answer import Answer, Close
+from course.check.mistakes.locate import first_wrong_part, which_cases, which_places
+from course.check.mistakes.outputs import Part, parts
+from course.check.mistakes.parameters import (
     Parameters,
-    find,
     find_in_module,
+    find_in_parameters,
     find_parameters,
-    find_refused,
 )
-from course.check.mistakes.where import (
-    Part,
-    first_wrong_part,
-    which_cases,
-    which_places,
-)
+from course.check.mistakes.quote import quote
+from course.check.mistakes.refusals import find_refused
+from course.check.mistakes.search import find
+from course.check.mistakes.table import Mistake, get_mistake
 from course.check.tracebacks import in_few_words, reader_lines, refused_by
 
 
@@ -96,10 +92,10 @@ def explain_parameters(
     if mistake:
         return named((mistake,), step, detail=str(failed), short=failed.short)
     if known := find_in_parameters(found[0]):
-        name, detail, line = known
-        return failed_by(
-            number, name, step, detail=detail, short=failed.short, lines=line
-        )
+        name, detail, lines = known
+        mistake = get_mistake(number, name)
+        here = replace(mistake, lines=tuple(lines) or mistake.lines)
+        return named([here], step, detail=detail, short=failed.short)
     return failed
 
 
@@ -120,30 +116,13 @@ def named(
     return CheckFailed("\n\n".join(texts), mistake=name, short=short)
 
 
-def failed_by(
-    number: int,
-    name: str,
-    step: Any,
-    *,
-    detail: str = "",
-    short: str = "",
-    lines: Sequence[str] = (),
-    within: str = "",
-) -> CheckFailed:
-    """Put one mistake into words, by its id; `lines` and `within` as in `quote`."""
-    mistake = get_mistake(number, name)
-    line = quote(step, lines or mistake.lines, within or mistake.within)
-    text = in_words(mistake, detail, line)
-    return CheckFailed(text, mistake=name, short=short)
-
-
 def in_words(mistake: Mistake, detail: str, line: str) -> str:
     """What is wrong, with the reader's line, why it matters, and where to look."""
     lines = [mistake.what, detail, line, mistake.why]
     return "\n".join([*filter(None, lines), f"Where to look: {mistake.look}"])
 
 
-def _close(attempt: Attempt) -> Callable[[Array, Array], bool]:
+def _close(attempt: Attempt) -> Close:
     if attempt.close is not None:
         return attempt.close
     return lambda one, other: same_numbers(one, other, attempt.device)
@@ -164,9 +143,7 @@ def _answers(attempt: Attempt) -> list[Answer]:
     return found
 
 
-def _places(
-    attempt: Attempt, answers: Sequence[Answer], close: Callable[[Array, Array], bool]
-) -> list[str]:
+def _places(attempt: Attempt, answers: Sequence[Answer], close: Close) -> list[str]:
     """Where in the output, and in which part of the module, the difference starts."""
     wrong = [answer for answer in answers if not answer.is_right(close)]
     if not wrong:
@@ -177,12 +154,11 @@ def _places(
         return []
     different = ~is_close(actual, expected, tolerance_on(attempt.device))
     places = [which_places(different)]
-    parts = getattr(table_module(attempt.number), "parts", None)
-    if parts is not None and attempt.module is not None:
+    if attempt.module is not None:
         module = attempt.module(first.case)
         places.append(
             first_wrong_part(
-                parts(first.case, first.expected),
+                parts(attempt.number, first.case, first.expected),
                 lambda part: _run_part(module, part, attempt),
                 close,
             )
@@ -192,14 +168,13 @@ def _places(
 
 def _part_behind_an_error(attempt: Attempt) -> str:
     """Which part gives something wrong, so that others fail; "" if a part fails."""
-    parts = getattr(table_module(attempt.number), "parts", None)
-    if parts is None or attempt.module is None:
+    if attempt.module is None:
         return ""
     case, expected = next(iter(attempt.cases.items()))
     try:
         module = attempt.module(case)
         return first_wrong_part(
-            parts(case, expected),
+            parts(attempt.number, case, expected),
             lambda part: _call_part(module, part, attempt),
             _close(attempt),
         )

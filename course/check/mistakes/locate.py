@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from course.check.mistakes.numbers import Array
-from course.check.mistakes.search import Answer
+from course.check.mistakes.answer import Answer, Close
+from course.check.mistakes.outputs import Part
+from course.check.mistakes.wrong_gpt2 import Array
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part of a module, what goes into it in Hugging Face's, and what comes out.
-
-    Attributes:
-        name: Its path in the module: "h.0", or the name of a method.
-        inputs: What it gets; one array stands for a single input.
-        output: What it should make of it.
-    """
-
-    name: str
-    inputs: Array | tuple[Array, ...]
-    output: Array
-
-    @property
-    def arguments(self) -> tuple[Array, ...]:
-        """The inputs as a tuple."""
-        return self.inputs if isinstance(self.inputs, tuple) else (self.inputs,)
-
-
-def which_cases(
-    answers: Sequence[Answer], close: Callable[[Array, Array], bool]
-) -> str:
+def which_cases(answers: Sequence[Answer], close: Close) -> str:
     """What the wrong cases have in common that the right ones have not."""
     wrong = [answer.case for answer in answers if not answer.is_right(close)]
     right = [answer.case for answer in answers if answer.is_right(close)]
@@ -85,7 +62,7 @@ def _ranges(numbers: Iterable[int]) -> str:
 
 
 def first_wrong_part(
-    parts: Sequence[Part], run: Callable[[Part], Array | None], close: Any
+    parts: Sequence[Part], run: Callable[[Part], Array | None], close: Close
 ) -> str:
     """Which part, given what Hugging Face gives it, is the first to go wrong."""
     tried = []

@@ -9,25 +9,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from course.check.compare import (
     TOLERANCE,
-    CheckFailed,
+    Array,
     agree,
     assert_array_shape,
-    known,
     where_they_differ,
 )
-
-Array = NDArray[Any]
-
-
-def wrong(number: int) -> Any:
-    """A step's module of mistakes, which is imported only when something is wrong."""
-    from course.check.mistakes.mistake import table_module
-
-    return table_module(number)
+from course.check.explaining import known
+from course.check.failure import CheckFailed
 
 
 def assert_array(

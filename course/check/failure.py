@@ -1,0 +1,19 @@
+"""How a check says that a step is not right."""
+
+from __future__ import annotations
+
+
+class CheckFailed(Exception):
+    """The step computes something else than Hugging Face.
+
+    Attributes:
+        mistake: The id of the mistake that explains it, if one is known.
+        short: A few words for the line with the cross.
+    """
+
+    def __init__(
+        self, message: str, *, mistake: str | None = None, short: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.mistake = mistake
+        self.short = short
