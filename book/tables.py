@@ -15,9 +15,10 @@ import textwrap
 from collections.abc import Iterable
 
 from book.generated import SOURCE, write_or_check
+from book.gpt2 import GPT2, parameter_shapes
 from book.measured import compared, measured_on, milliseconds
 from course.check.loading import load_solution
-from course.checkpoint import SIZES, expected_shapes
+from course.model.config import head_dim, inner_dim
 from course.steps import ROOT, STEPS, Step
 
 PURPOSE = {
@@ -43,11 +44,11 @@ PURPOSE = {
 
 def parameters() -> str:
     """Every parameter of GPT-2 small, blocks only once, and the sum of all."""
-    layers = SIZES["n_layer"]
+    layers = GPT2.n_layer
     turned = load_solution(13).CONV1D_WEIGHTS
     rows = ["| Parameter | Numbers | Shape in MAX | What it is |", "|---|---:|---|---|"]
     total = in_a_block = 0
-    for name, shape in expected_shapes(SIZES).items():
+    for name, shape in parameter_shapes().items():
         short = name.removeprefix("transformer.")
         count = math.prod(shape)
         if short == "ln_f.weight":
@@ -83,9 +84,9 @@ def chapter(text: str, step: int) -> str:
 
 def activations() -> str:
     """Every tensor on the way from token IDs to logits."""
-    width, head = SIZES["n_embd"], SIZES["n_head"]
-    vocab, inner = SIZES["vocab_size"], 4 * SIZES["n_embd"]
-    stream, heads = f"[B, T, {width}]", f"[B, {head}, T, {width // head}]"
+    width, head = GPT2.n_embd, GPT2.n_head
+    vocab, inner = GPT2.vocab_size, inner_dim(GPT2)
+    stream, heads = f"[B, T, {width}]", f"[B, {head}, T, {head_dim(GPT2)}]"
     ways = [
         ("token IDs", 12, "[B, T]", "int64"),
         ("token embeddings, out of `wte`", 5, stream, ""),
@@ -113,8 +114,8 @@ def activations() -> str:
 
 def cache() -> str:
     """What is different with a KV cache."""
-    head, each = SIZES["n_head"], SIZES["n_embd"] // SIZES["n_head"]
-    vocab, stream = SIZES["vocab_size"], f"[B, N, {SIZES['n_embd']}]"
+    head, each = GPT2.n_head, head_dim(GPT2)
+    vocab, stream = GPT2.vocab_size, f"[B, N, {GPT2.n_embd}]"
     ways = [
         ("token IDs, the new ones", 15, "[B, N]", "int64"),
         ("their positions", 15, "[B, N]", "int64"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -51,14 +52,7 @@ def serve(console: Console, *, port: int | None = None, open_it: bool = False) -
     command = [mdbook, "serve", str(BOOK), "--hostname", HOST, "--port", str(port)]
     if open_it:
         command.append("--open")
-    with subprocess.Popen(command) as process:
-        try:
-            status = process.wait()
-        except KeyboardInterrupt:
-            process.terminate()
-            raise
-    if status:
-        raise CourseError("mdBook stopped; see above.")
+    os.execv(mdbook, command)  # From here on mdBook is this process, and ends with it.
 
 
 def find_mdbook() -> str:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from platformdirs import user_cache_path
 from rich.console import Console
 
 NAME = "gpt2-from-scratch-in-max"
@@ -63,21 +64,16 @@ def replace_unwritable(console: Console) -> None:
         )
 
 
-def user_cache() -> Path:
-    """The user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-
-
 def cache_folder() -> Path:
     """The course's part of the user's cache folder; it may not exist yet."""
-    return user_cache() / NAME
+    return user_cache_path(NAME)
 
 
 def kernel_cache() -> Path:
-    """The folder in which MAX keeps compiled kernels."""
+    """The folder in which MAX keeps compiled kernels, on every platform."""
     if derived := os.environ.get("MODULAR_DERIVED_PATH"):
         return Path(derived) / "cache"
-    return user_cache() / "modular"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modular"
 
 
 def can_be_written(folder: Path) -> bool:

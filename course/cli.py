@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Literal
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from course.cache import replace_unwritable, settle, written_whole
+from course.console import notes
 from course.errors import CourseError, Misuse, as_text
 from course.steps import STEPS, Step, from_root, get_step
 from course.streams import discard_output, prepare_streams, print_json
@@ -27,26 +31,46 @@ app = typer.Typer(
 )
 
 Device = Annotated[
-    str, typer.Option(help="Where to compute: auto (an accelerator if any), cpu, gpu.")
+    Literal["auto", "cpu", "gpu"],
+    typer.Option(help="Where to compute; auto is an accelerator, if there is one."),
+]
+Code = Annotated[
+    Literal["solutions", "steps"],
+    typer.Option(help="Whose GPT-2 computes: the solutions' or, from steps/, yours."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR_OR_HUB_ID",
+        help="A GPT-2 in Hugging Face format. Default: the demo model.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
-def notes() -> Console:
-    """Where progress and remarks go: the standard error."""
-    return Console(stderr=True, highlight=False)
+def must_be(
+    what: str, fits: Callable[[float], bool]
+) -> Callable[[typer.CallbackParam, float], float]:
+    """Make a callback for the bounds that `min` and `max` cannot express."""
+
+    def look_at(option: typer.CallbackParam, value: float) -> float:
+        if not fits(value):
+            raise Misuse(f"{option.opts[0]} {value}: it must be {what}.")
+        return value
+
+    return look_at
 
 
 @app.command()
 def check(
     number: Annotated[
-        Optional[int], typer.Argument(metavar="[N]", help="The step's number.")  # noqa: UP045
+        int | None, typer.Argument(metavar="[N]", help="The step's number.")
     ] = None,
     all_steps: Annotated[
         bool, typer.Option("--all", help="Check every step and show a table.")
     ] = False,
     file: Annotated[
-        Optional[Path], typer.Option(help="Check this file as step N.")  # noqa: UP045
+        Path | None, typer.Option(help="Check this file as step N.")
     ] = None,
     solutions: Annotated[
         bool, typer.Option("--solutions", help="Check the solution instead.")
@@ -93,7 +117,7 @@ def assert_is_file(file: Path | None) -> None:
 @app.command()
 def watch(
     number: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Argument(
             metavar="[N]",
             help="The step to begin with. Default: the first that is not right.",
@@ -119,6 +143,8 @@ def warm(device: Device = "auto") -> None:
     from course.runtime import assert_device
 
     console = notes()
+    # SIGTERM, too, is to end the processes that compile.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     assert_device(device, console)
     replace_unwritable(console)
     kernels = warming.missing_kernels([step.number for step in STEPS], device)
@@ -139,7 +165,7 @@ def hint(
         bool, typer.Option("--all", help="Hints for all TODOs, not only the next one.")
     ] = False,
     file: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(help="The file that is worked on as step N. Default: in steps/."),
     ] = None,
 ) -> None:
@@ -183,18 +209,10 @@ def _keep_a_copy(step: Step, skeleton: bytes) -> None:
 @app.command()
 def generate(
     prompt: Annotated[str, typer.Argument(help="The text to go on from.")],
-    model: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            metavar="DIR_OR_HUB_ID",
-            help="A GPT-2 in Hugging Face format. Default: the demo model.",
-        ),
-    ] = None,
-    code: Annotated[
-        str, typer.Option(help="Whose GPT-2 computes: solutions, or steps for yours.")
-    ] = "solutions",
+    model: Model = None,
+    code: Code = "solutions",
     max_new_tokens: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(
             min=1, help="How many tokens to generate. Default: 200, if they fit."
         ),
@@ -203,33 +221,53 @@ def generate(
         bool, typer.Option("--greedy", help="Always take the most likely token.")
     ] = False,
     temperature: Annotated[
-        float, typer.Option(help="Below 1 safer, above 1 wilder; 0 is --greedy.")
+        float,
+        typer.Option(
+            callback=must_be("0 (greedy) or above", lambda value: 0 <= value < inf),
+            help="Below 1 safer, above 1 wilder; 0 is --greedy.",
+        ),
     ] = 0.8,
     top_k: Annotated[
-        int, typer.Option(help="Draw from the K most likely tokens; 0: all.")
+        int, typer.Option(min=0, help="Draw from the K most likely tokens; 0: all.")
     ] = 0,
     top_p: Annotated[
-        float, typer.Option(help="Draw from the most likely tokens that make up P.")
+        float,
+        typer.Option(
+            callback=must_be("above 0 and at most 1", lambda value: 0 < value <= 1),
+            help="Draw from the most likely tokens that make up P.",
+        ),
     ] = 1.0,
     min_p: Annotated[
-        float, typer.Option(help="Draw from tokens P times as likely as the likeliest.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Draw from tokens P times as likely as the likeliest.",
+        ),
     ] = 0.0,
     repetition_penalty: Annotated[
-        float, typer.Option(help="Above 1: less of what is in the text already.")
+        float,
+        typer.Option(
+            callback=must_be(
+                "above 0; 1 changes nothing", lambda value: 0 < value < inf
+            ),
+            help="Above 1: less of what is in the text already.",
+        ),
     ] = 1.0,
     stop: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(help="End the text before this; may be given several times."),
     ] = None,
     seed: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(min=0, help="The same seed gives the same text."),
     ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Read the whole text for each token.")
     ] = False,
     dtype: Annotated[
-        str, typer.Option(help="How weights are kept: float32, bfloat16 or int8.")
+        Literal["float32", "bfloat16", "int8"],
+        typer.Option(help="How weights are kept."),
     ] = "float32",
     stock_kernels: Annotated[
         bool, typer.Option("--stock-kernels", help="MAX's operations, not kernels/.")
@@ -238,18 +276,21 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Let a GPT-2 go on with a text. The text goes to stdout, all else to stderr."""
-    from course.generate import Request, run
+    from course.generate.command import run
+    from course.generate.request import Request
 
     request = Request(
         prompt=as_text(prompt),
         model=model,
         code=code,
         max_new_tokens=max_new_tokens,
-        temperature=0.0 if greedy else temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repetition_penalty=repetition_penalty,
+        sampling={
+            "temperature": 0.0 if greedy else temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "min_p": min_p,
+            "repetition_penalty": repetition_penalty,
+        },
         seed=seed,
         stop=[as_text(text) for text in stop or []],
         cache=not no_cache,
@@ -263,13 +304,7 @@ def generate(
 
 @app.command()
 def serve(
-    model: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            metavar="DIR_OR_HUB_ID",
-            help="A GPT-2 in Hugging Face format. Default: the demo model.",
-        ),
-    ] = None,
+    model: Model = None,
     host: Annotated[
         str, typer.Option(help="The address to serve at; 0.0.0.0 for all networks.")
     ] = "127.0.0.1",
@@ -279,9 +314,7 @@ def serve(
     max_batch_size: Annotated[
         int, typer.Option(min=1, help="How many texts are written at the same time.")
     ] = 8,
-    code: Annotated[
-        str, typer.Option(help="Whose GPT-2: solutions, or steps for yours.")
-    ] = "solutions",
+    code: Code = "solutions",
     device: Device = "auto",
 ) -> None:
     """Serve a GPT-2 over HTTP, as the OpenAI API does, with a page to write with.
@@ -290,10 +323,10 @@ def serve(
     max_tokens, 200 tokens follow, or as many as fit. `course generate`
     does the same.
     """
-    from course.serve.command import Request
     from course.serve.command import serve as serve_it
+    from course.serve.server import ServeOptions
 
-    request = Request(
+    options = ServeOptions(
         model=model,
         host=host,
         port=port,
@@ -302,13 +335,13 @@ def serve(
         device=device,
     )
     replace_unwritable(notes())
-    serve_it(request, notes())
+    serve_it(options, notes())
 
 
 @app.command()
 def bench(
     repeats: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(
             min=1, help="How many rounds. Default: 5, as for the book's figures."
         ),
@@ -358,7 +391,7 @@ def book(
         bool, typer.Option("--build", help="Build into book/book and stop.")
     ] = False,
     port: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(min=1, max=65535, help="Default: 3000, or the next one free."),
     ] = None,
     open_it: Annotated[
@@ -398,6 +431,9 @@ def errors_in_one_sentence() -> Iterator[None]:
     except CourseError as error:
         print(f"course: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except typer.TyperException as error:
+        print(f"course: {_in_one_sentence(error)}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         print("\ncourse: stopped.", file=sys.stderr)
         raise SystemExit(130) from None
@@ -414,6 +450,16 @@ def errors_in_one_sentence() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
+def _in_one_sentence(error: typer.TyperException) -> str:
+    """What typer refuses: which option, with which value, and why."""
+    cause, option = error.__cause__, getattr(error, "param", None)
+    if option is None or not isinstance(cause, ValidationError):
+        return f"{error.format_message().rstrip('.')}."
+    [wrong, *_] = cause.errors()
+    reason = str(wrong.get("ctx", {}).get("error", wrong["msg"]))
+    return f"{option.opts[0]} {wrong['input']}: {reason.rstrip('.')}."
+
+
 def main() -> None:
     """Run the command line."""
     prepare_streams()
@@ -421,9 +467,7 @@ def main() -> None:
         settle()
         # For children of libraries, too: the current folder holds no modules.
         os.environ["PYTHONSAFEPATH"] = "1"
-        try:
-            app(standalone_mode=True)
-        except SystemExit as ending:
-            # While errors are still caught: not everything may have been written.
-            sys.stdout.flush()
-            raise ending
+        status = app(standalone_mode=False)
+        # While errors are still caught: not everything may have been written.
+        sys.stdout.flush()
+        raise SystemExit(status)

@@ -56,16 +56,6 @@ def _raise_keyboard_interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def assert_device_name(name: str) -> None:
-    """Refuse a name that no device has, without importing MAX.
-
-    Raises:
-        Misuse: It is not auto, cpu or gpu.
-    """
-    if name not in {"auto", "cpu", "gpu"}:
-        raise Misuse(f"--device {name}: choose auto, cpu or gpu.")
-
-
 METAL_WARNING = (
     "--device gpu: on Apple's Metal, MAX is known to compute wrong logits for texts of "
     "more than three tokens. What differs here may be right with --device cpu."
@@ -80,11 +70,10 @@ def find_device(name: str) -> Device:
             Apple's Metal, on which MAX is not to be trusted with GPT-2 yet.
 
     Raises:
-        Misuse: There is no accelerator that MAX can use, or no such name.
+        Misuse: There is no accelerator that MAX can use.
     """
     from max.driver import CPU, Accelerator, accelerator_count
 
-    assert_device_name(name)
     if name == "cpu":
         return CPU()
     if accelerator_count() > 0:
@@ -113,8 +102,7 @@ def assert_device(name: str, notes: Console) -> None:
     Imports MAX for an accelerator that was asked for, and otherwise nothing.
 
     Raises:
-        Misuse: There is no accelerator that MAX can use, or no such name.
+        Misuse: There is no accelerator that MAX can use.
     """
-    assert_device_name(name)
     if name == "gpu" and is_metal(find_device(name)):
         notes.print(METAL_WARNING, style="yellow")

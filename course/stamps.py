@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from course.cache import NAME, kernel_cache
-from course.child import environment
+from course.process.launcher import environment
 
 ASK = "from max.driver import accelerator_count; print(accelerator_count())"
 # Where drivers of accelerators show themselves, and who may hide them from MAX.

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import math
-import multiprocessing
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -31,9 +29,10 @@ from rich.progress import (
 )
 
 from course.errors import CourseError
+from course.process.pool import process_pool
+from course.process.signals import first_to_end, what_ended
 from course.resources import free_memory, usable_cores
 from course.runtime import find_device, prepare
-from course.signals import first_to_end, what_ended
 from course.stamps import stamp
 from course.steps import Step
 
@@ -220,10 +219,7 @@ def warm(kernels: Sequence[Kernel], device: str, console: Console) -> None:
         TimeElapsedColumn(),
         console=console,
     )
-    # Fresh processes: MAX must not be forked once it has started its threads.
-    executor = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore
-    )
+    executor = process_pool(workers)
     started = executor._processes
     with progress:
         bar = progress.add_task("compiling", total=total, left="")
@@ -268,9 +264,7 @@ def warm_answers(steps: Sequence[Step], console: Console) -> None:
     )
     # One process, as importing torch takes longer than asking; not this one, where
     # MAX is not imported.
-    executor = ProcessPoolExecutor(
-        1, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore
-    )
+    executor = process_pool(1)
     started = executor._processes
     with progress:
         bar = progress.add_task("asking Hugging Face GPT-2", total=len(steps))
@@ -338,11 +332,6 @@ def _follow(
             left=f"{left:.0f} s left" if left is not None else "",
         )
     progress.update(bar, description=f"compiled {len(kernels)} operations", left="")
-
-
-def _ignore() -> None:
-    """Leave Ctrl-C to the parent, which ends the workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _compile(name: str, device: str) -> None:

@@ -11,15 +11,18 @@ from extensibility.managed_tensor_slice import (
 from max.gpu.host import DeviceContext
 
 from .attention import Cache, attend, store
-from .finish import Finish, activate
+from .finish import Finish
 from .linear import linear
-from .vector import Values
+from .matrix import Matrix
 
 
 # ANCHOR: gpt2_linear
 @extensibility.register("gpt2_linear")
 struct Gpt2Linear:
-    """A linear layer: y[..., n] = activation(x[..., k] @ w[n, k]^T + bias[n])."""
+    """A linear layer: y = activation(x @ w^T * scale + bias).
+
+    Shapes: y[..., n], x[..., k], w[n, k], scale[n], bias[n].
+    """
 
     @staticmethod
     def execute[
@@ -28,92 +31,24 @@ struct Gpt2Linear:
         y: OutputTensor[dtype=DType.float32, ...],
         x: InputTensor[dtype=DType.float32, ...],
         w: InputTensor[rank=2, ...],
+        scale: InputTensor[dtype=DType.float32, rank=1, ...],
         bias: InputTensor[dtype=DType.float32, rank=1, ...],
         ctx: DeviceContext,
     ) raises:
         comptime assert target == "cpu", "gpt2_linear runs on the CPU only"
-        check_size("bias", bias.size(), w.dim_size(0))
-        var b = bias.unsafe_ptr()
-
-        def finish[width: Int](j: Int, sums: Values[width]) {imm} -> Values[width]:
-            return activate[activation, width](sums + b.unsafe_load[width=width](j))
-
-        run_linear(y, x, w, finish)
+        var n = w.dim_size(0)
+        var k = w.dim_size(1)
+        var m = y.size() // max(1, n)
+        check_size("x", x.size(), m * k)
+        check_size("scale", scale.size(), n)
+        check_size("bias", bias.size(), n)
+        linear(
+            Matrix(y.unsafe_ptr(), m, n, n),
+            Matrix(x.unsafe_ptr(), m, k, k),
+            Matrix(w.unsafe_ptr(), n, k, k),
+            Finish[activation](scale.unsafe_ptr(), bias.unsafe_ptr()),
+        )
 # ANCHOR_END: gpt2_linear
-
-
-@extensibility.register("gpt2_linear_no_bias")
-struct Gpt2LinearNoBias:
-    """A linear layer without bias: y[..., n] = activation(x[..., k] @ w[n, k]^T)."""
-
-    @staticmethod
-    def execute[
-        activation: StaticString, target: StaticString
-    ](
-        y: OutputTensor[dtype=DType.float32, ...],
-        x: InputTensor[dtype=DType.float32, ...],
-        w: InputTensor[rank=2, ...],
-        ctx: DeviceContext,
-    ) raises:
-        comptime assert target == "cpu", "gpt2_linear_no_bias runs on the CPU only"
-
-        def finish[width: Int](j: Int, sums: Values[width]) {imm} -> Values[width]:
-            return activate[activation, width](sums)
-
-        run_linear(y, x, w, finish)
-
-
-@extensibility.register("gpt2_linear_int8")
-struct Gpt2LinearInt8:
-    """A linear layer whose weights are w[n, k] * scale[n]."""
-
-    @staticmethod
-    def execute[
-        activation: StaticString, target: StaticString
-    ](
-        y: OutputTensor[dtype=DType.float32, ...],
-        x: InputTensor[dtype=DType.float32, ...],
-        w: InputTensor[dtype=DType.int8, rank=2, ...],
-        scale: InputTensor[dtype=DType.float32, rank=1, ...],
-        bias: InputTensor[dtype=DType.float32, rank=1, ...],
-        ctx: DeviceContext,
-    ) raises:
-        comptime assert target == "cpu", "gpt2_linear_int8 runs on the CPU only"
-        check_size("scale", scale.size(), w.dim_size(0))
-        check_size("bias", bias.size(), w.dim_size(0))
-        var s = scale.unsafe_ptr()
-        var b = bias.unsafe_ptr()
-
-        def finish[width: Int](j: Int, sums: Values[width]) {imm} -> Values[width]:
-            return activate[activation, width](
-                sums.fma(s.unsafe_load[width=width](j), b.unsafe_load[width=width](j))
-            )
-
-        run_linear(y, x, w, finish)
-
-
-@extensibility.register("gpt2_linear_int8_no_bias")
-struct Gpt2LinearInt8NoBias:
-    """A linear layer without bias whose weights are w[n, k] * scale[n]."""
-
-    @staticmethod
-    def execute[
-        activation: StaticString, target: StaticString
-    ](
-        y: OutputTensor[dtype=DType.float32, ...],
-        x: InputTensor[dtype=DType.float32, ...],
-        w: InputTensor[dtype=DType.int8, rank=2, ...],
-        scale: InputTensor[dtype=DType.float32, rank=1, ...],
-        ctx: DeviceContext,
-    ) raises:
-        comptime assert target == "cpu", "gpt2_linear_int8_no_bias runs on the CPU only"
-        check_size("scale", scale.size(), w.dim_size(0))
-        var s = scale.unsafe_ptr()
-
-        def finish[width: Int](j: Int, sums: Values[width]) {imm} -> Values[width]:
-            return activate[activation, width](sums * s.unsafe_load[width=width](j))
-
-        run_linear(y, x, w, finish)
 
 
 @extensibility.register("gpt2_attention")
@@ -159,15 +94,16 @@ struct Gpt2Attention:
                 first,
                 " on do not fit",
             )
-        store(cache(keys), cache(values), qkv.unsafe_ptr(), batch, tokens, first)
+        var rows = batch * tokens
+        var wide = Matrix(qkv.unsafe_ptr(), rows, qkv.dim_size(2), qkv.dim_size(2))
+        var n_embd = heads * head_dim
+        store(cache(keys), cache(values), wide, tokens, first)
         attend(
-            output.unsafe_ptr(),
-            qkv.unsafe_ptr(),
+            Matrix(output.unsafe_ptr(), rows, n_embd, n_embd),
+            wide,
             cache(keys),
             cache(values),
-            position_ids.unsafe_ptr(),
-            batch,
-            tokens,
+            Matrix(position_ids.unsafe_ptr(), batch, tokens, tokens),
             first,
         )
 
@@ -180,22 +116,6 @@ def cache(tensor: MutableInputTensor[dtype=DType.float32, rank=4, ...]) -> Cache
         tensor.dim_size(2),
         tensor.dim_size(3),
     )
-
-
-def run_linear[
-    FinishType: Finish, //
-](
-    y: OutputTensor[dtype=DType.float32, ...],
-    x: InputTensor[dtype=DType.float32, ...],
-    w: InputTensor[rank=2, ...],
-    finish: FinishType,
-) raises:
-    """Writes y[..., n] = finish(x[..., k] @ w[n, k]^T) for tensors of any rank."""
-    var n = w.dim_size(0)
-    var k = w.dim_size(1)
-    var m = y.size() // max(1, n)
-    check_size("x", x.size(), m * k)
-    linear(y.unsafe_ptr(), x.unsafe_ptr(), w.unsafe_ptr(), finish, m, n, k)
 
 
 def check_size(name: StaticString, size: Int, expected: Int) raises:

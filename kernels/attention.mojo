@@ -4,35 +4,38 @@ from std.math import align_down, exp, sqrt
 from std.memory import unsafe_memcpy
 
 from .few_rows import dot_rows
+from .matrix import Matrix
 from .parallel import parallel_ranges
 from .vector import Values, Vector, WIDTH
 
-comptime Floats = Pointer[Float32, MutUntrackedOrigin]
-
 comptime QUERY_ROWS = 4
 """Queries of one head that read the cache together."""
+
+comptime Vectors = Matrix[DType.float32, MutUntrackedOrigin]
+"""The keys or the values of one head, [positions, head_dim]."""
 
 
 @fieldwise_init
 struct Cache(TrivialRegisterPassable):
     """The keys or the values of one layer, [batch, heads, capacity, head_dim]."""
 
-    var data: Floats
+    var data: Pointer[Float32, MutUntrackedOrigin]
     var heads: Int
     var capacity: Int
     var head_dim: Int
 
-    def at(self, row: Int, head: Int, position: Int) -> Floats:
-        """Returns the vector of one position; that of the next follows it."""
-        var vector = (row * self.heads + head) * self.capacity + position
-        return self.data.unsafe_offset(vector * self.head_dim)
+    def of_head(self, row: Int, head: Int) -> Vectors:
+        """Returns what one head of one text has, [capacity, head_dim]."""
+        var first = (row * self.heads + head) * self.capacity * self.head_dim
+        return Vectors(
+            self.data.unsafe_offset(first), self.capacity, self.head_dim, self.head_dim
+        )
 
 
 def store(
     keys: Cache,
     values: Cache,
-    qkv: Pointer[Float32, _],
-    batch: Int,
+    qkv: Matrix[DType.float32, _],
     tokens: Int,
     start: Int,
 ):
@@ -41,9 +44,8 @@ def store(
     Args:
         keys: The cache of keys.
         values: The cache of values.
-        qkv: Queries, keys and values side by side, [batch, tokens, 3 * n_embd].
-        batch: The number of rows.
-        tokens: The number of new tokens in each row.
+        qkv: Queries, keys and values side by side, [batch * tokens, 3 * n_embd].
+        tokens: The number of new tokens in each row of the batch.
         start: The position of the first of them.
     """
     var head_dim = keys.head_dim
@@ -52,25 +54,23 @@ def store(
     def copy_heads(first: Int, last: Int) {imm}:
         for unit in range(first, last):
             var row, head = divmod(unit, keys.heads)
+            var to_keys = keys.of_head(row, head)
+            var to_values = values.of_head(row, head)
             for i in range(tokens):
-                var token = qkv.unsafe_offset((row * tokens + i) * 3 * n_embd)
-                var key = token.unsafe_offset(n_embd + head * head_dim)
+                var key = qkv.at(row * tokens + i, n_embd + head * head_dim)
                 var value = key.unsafe_offset(n_embd)
-                var to = start + i
-                unsafe_memcpy(dest=keys.at(row, head, to), src=key, count=head_dim)
-                unsafe_memcpy(dest=values.at(row, head, to), src=value, count=head_dim)
+                unsafe_memcpy(dest=to_keys.at(start + i), src=key, count=head_dim)
+                unsafe_memcpy(dest=to_values.at(start + i), src=value, count=head_dim)
 
-    parallel_ranges(copy_heads, batch * keys.heads, batch * tokens * n_embd)
+    parallel_ranges(copy_heads, qkv.rows // tokens * keys.heads, qkv.rows * n_embd)
 
 
 def attend(
-    output: Pointer[mut=True, Float32, _],
-    qkv: Pointer[Float32, _],
+    output: Matrix[mut=True, DType.float32, _],
+    qkv: Matrix[DType.float32, _],
     keys: Cache,
     values: Cache,
-    position_ids: Pointer[Int64, _],
-    batch: Int,
-    tokens: Int,
+    position_ids: Matrix[DType.int64, _],
     start: Int,
 ):
     """Writes the attention of each new token over its row's cache.
@@ -81,94 +81,82 @@ def attend(
     gets zeros.
 
     Args:
-        output: The result, [batch, tokens, n_embd].
-        qkv: Queries, keys and values side by side, [batch, tokens, 3 * n_embd].
+        output: The result, [batch * tokens, n_embd].
+        qkv: Queries, keys and values side by side, [batch * tokens, 3 * n_embd].
         keys: The cache of keys, the new tokens' included.
         values: The cache of values, the new tokens' included.
         position_ids: Where each token stands in its text, [batch, tokens].
-        batch: The number of rows.
-        tokens: The number of new tokens in each row.
-        start: The position of the first of them.
+        start: The position in the cache of the first new token.
     """
     var heads = keys.heads
     var head_dim = keys.head_dim
-    var n_embd = heads * head_dim
+    var tokens = position_ids.columns
     var length = start + tokens
 
     def attend_heads(first: Int, last: Int) {imm}:
-        var scratch = List[Float32](unsafe_uninit_length=QUERY_ROWS * length)
-        var scores = scratch.unsafe_ptr()
+        var memory = List[Float32](unsafe_uninit_length=QUERY_ROWS * length)
         for unit in range(first, last):
             var row, head = divmod(unit, heads)
-            var last = Int(position_ids[unsafe_offset=(row + 1) * tokens - 1])
-            var begin = max(0, length - 1 - max(0, last))
+            var text_length = Int(position_ids.at(row, tokens - 1)[]) + 1
+            var begin = max(0, length - max(1, text_length))
             var i = 0
             comptime for rows in [QUERY_ROWS, 1]:
                 while i + rows <= tokens:
                     var token = row * tokens + i
+                    var column = head * head_dim
+                    # The first of these queries sees up to its own position, and
+                    # each of the others one more.
+                    var visible = start + i + 1 - begin
+                    var count = max(0, visible + rows - 1)
                     attend_tile[rows](
-                        output.unsafe_offset(token * n_embd + head * head_dim),
-                        n_embd,
-                        qkv.unsafe_offset(token * 3 * n_embd + head * head_dim),
-                        3 * n_embd,
-                        keys.at(row, head, begin),
-                        values.at(row, head, begin),
-                        scores,
-                        start + i + 1 - begin,
-                        head_dim,
+                        output.block(token, column, rows, head_dim),
+                        qkv.block(token, column, rows, head_dim),
+                        keys.of_head(row, head).some_rows(begin, count),
+                        values.of_head(row, head).some_rows(begin, count),
+                        Matrix(memory.unsafe_ptr(), rows, count, count),
                     )
                     i += rows
 
-    var work = 2 * batch * tokens * length * n_embd
-    parallel_ranges(attend_heads, batch * heads, work)
+    var work = 2 * output.rows * length * output.columns
+    parallel_ranges(attend_heads, position_ids.rows * heads, work)
 
 
 # ANCHOR: attend_tile
 def attend_tile[
     rows: Int
 ](
-    output: Pointer[mut=True, Float32, _],
-    output_stride: Int,
-    queries: Pointer[Float32, _],
-    query_stride: Int,
-    keys: Floats,
-    values: Floats,
-    scores: Pointer[mut=True, Float32, _],
-    visible: Int,
-    head_dim: Int,
+    output: Matrix[mut=True, DType.float32, _],
+    queries: Matrix[DType.float32, _],
+    keys: Vectors,
+    values: Vectors,
+    scores: Matrix[mut=True, DType.float32, _],
 ):
-    """Attends with `rows` consecutive queries; the first sees `visible` positions.
+    """Attends with `rows` consecutive queries, the last of which sees all keys.
 
     Parameters:
         rows: The number of queries.
 
     Args:
-        output: The result of the first query.
-        output_stride: The distance between two results.
-        queries: The first query.
-        query_stride: The distance between two queries.
-        keys: The first visible key; the others follow it.
-        values: The first visible value; the others follow it.
-        scores: Scratch, [rows, visible + rows - 1].
-        visible: How many positions the first query sees; the next sees one more.
-        head_dim: The length of a query, key or value.
+        output: The result, [rows, head_dim].
+        queries: The queries, [rows, head_dim].
+        keys: What the last query sees, [count, head_dim]; the one before it does not
+            see the last key, and so on.
+        values: The values of the same positions, [count, head_dim].
+        scores: Scratch, [rows, count].
     """
-    var count = max(0, visible + rows - 1)
-    dot_rows[rows](scores, count, queries, query_stride, keys, count, head_dim)
+    dot_rows[rows](scores, queries, keys)
+    var head_dim = keys.columns
     var scale = 1 / sqrt(Float32(head_dim))
     for row in range(rows):
-        softmax(scores.unsafe_offset(row * count), visible + row, count, scale)
+        softmax(scores.at(row), keys.rows - rows + 1 + row, keys.rows, scale)
 
     var d = 0
     comptime for width in [4 * WIDTH, 2 * WIDTH, WIDTH, 1]:
         while d + width <= head_dim:
             weighted_sum[rows, width](
-                output.unsafe_offset(d),
-                output_stride,
+                output.block(0, d, rows, width),
                 scores,
-                values.unsafe_offset(d),
-                count,
-                head_dim,
+                values.block(0, d, values.rows, width),
             )
             d += width
 # ANCHOR_END: attend_tile
@@ -211,32 +199,26 @@ def softmax(
 def weighted_sum[
     rows: Int, width: Int
 ](
-    output: Pointer[mut=True, Float32, _],
-    output_stride: Int,
-    weights: Pointer[Float32, _],
-    values: Floats,
-    count: Int,
-    head_dim: Int,
+    output: Matrix[mut=True, DType.float32, _],
+    weights: Matrix[DType.float32, _],
+    values: Vectors,
 ):
-    """Writes output[row] = sum over j of weights[row, j] * values[j], some columns.
+    """Writes output[row] = sum over j of weights[row, j] * values[j].
 
     Parameters:
         rows: The number of rows of weights.
-        width: The number of columns to compute.
+        width: The number of columns of the values.
 
     Args:
-        output: The first of these columns of the first result.
-        output_stride: The distance between two results.
+        output: The result, [rows, width].
         weights: The weights, [rows, count].
-        values: The first of these columns of the first value.
-        count: The number of values.
-        head_dim: The distance between two values.
+        values: The values, [count, width].
     """
     var sums = Array[Values[width], rows](fill=0)
-    for j in range(count):
-        var value = values.unsafe_load[width=width](j * head_dim)
+    for j in range(values.rows):
+        var value = values.at(j).unsafe_load[width=width]()
         comptime for row in range(rows):
-            var weight = Values[width](weights[unsafe_offset=row * count + j])
+            var weight = Values[width](weights.at(row, j)[])
             sums[row] = value.fma(weight, sums[row])
     comptime for row in range(rows):
-        output.unsafe_store(row * output_stride, sums[row])
+        output.at(row).unsafe_store(sums[row])

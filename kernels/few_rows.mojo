@@ -3,15 +3,19 @@
 from std.math import align_down
 from std.sys import prefetch, PrefetchOptions, size_of
 
+from .matrix import Matrix
 from .vector import REGISTERS, Vector, WIDTH, sum_each
 
 comptime CACHE_LINE = 64
 
 comptime PREFETCH_BYTES = 4096
-"""How far ahead of its use memory is asked for a weight."""
+"""Prefetch distance: how far ahead of its use a weight is asked for."""
 
 comptime SUMS = REGISTERS // 2
 """Sums that one tile keeps in registers; the rest hold what is multiplied."""
+
+comptime MOST_W_ROWS = 4
+"""Rows of w that are read side by side at most."""
 
 
 # ANCHOR: dot_tile
@@ -19,14 +23,11 @@ comptime SUMS = REGISTERS // 2
 def dot_tile[
     dtype: DType, //, x_rows: Int, w_rows: Int
 ](
-    y: Pointer[mut=True, Float32, _],
-    y_stride: Int,
-    x: Pointer[Float32, _],
-    x_stride: Int,
-    w: Pointer[Scalar[dtype], _],
-    k: Int,
+    y: Matrix[mut=True, DType.float32, _],
+    x: Matrix[DType.float32, _],
+    w: Matrix[dtype, _],
 ):
-    """Writes y[i, j] = x[i] · w[j] for a few rows of x and of w.
+    """Writes y[i, j] = x[i] · w[j] for the first rows of x and of w.
 
     Each of the `x_rows * w_rows` sums has a register of its own for the whole
     loop, so a weight that was loaded, and converted to float32, serves all rows
@@ -38,12 +39,9 @@ def dot_tile[
         w_rows: The number of rows of w.
 
     Args:
-        y: Where the first sum goes.
-        y_stride: The distance between two rows of y.
-        x: The first row of x.
-        x_stride: The distance between two rows of x.
-        w: The first row of w; the next follows k weights later.
-        k: The number of columns.
+        y: The sums, at least [x_rows, w_rows].
+        x: The activations, [x_rows or more, k].
+        w: The weights, [w_rows or more, k].
     """
     comptime bytes = size_of[Scalar[dtype]]()
     comptime step = max(WIDTH, CACHE_LINE // bytes)
@@ -52,7 +50,7 @@ def dot_tile[
     @always_inline
     def add_columns[count: Int](column: Int) {mut sums, imm}:
         comptime for j in range(w_rows):
-            var weights = w.unsafe_offset(j * k + column)
+            var weights = w.at(j, column)
             comptime for line in range(0, count * bytes, CACHE_LINE):
                 prefetch[PrefetchOptions().for_read().to_data_cache()](
                     weights.unsafe_offset((PREFETCH_BYTES + line) // bytes)
@@ -61,10 +59,10 @@ def dot_tile[
                 var weight = weights.unsafe_load[width=WIDTH](c).cast[DType.float32]()
                 comptime for i in range(x_rows):
                     comptime s = i * w_rows + j
-                    var at = i * x_stride + column + c
-                    var value = x.unsafe_load[width=WIDTH](at)
+                    var value = x.at(i, column + c).unsafe_load[width=WIDTH]()
                     sums[s] = value.fma(weight, sums[s])
 
+    var k = w.columns
     var steps_end = align_down(k, step)
     var vectors_end = align_down(k, WIDTH)
     for column in range(0, steps_end, step):
@@ -78,11 +76,10 @@ def dot_tile[
             row[j] = sums[i * w_rows + j]
         var totals = sum_each(row)
         for column in range(vectors_end, k):
-            var value = x[unsafe_offset=i * x_stride + column]
+            var value = x.at(i, column)[]
             comptime for j in range(w_rows):
-                var weight = w[unsafe_offset=j * k + column]
-                totals[j] += value * weight.cast[DType.float32]()
-        y.unsafe_store(i * y_stride, totals)
+                totals[j] += value * w.at(j, column)[].cast[DType.float32]()
+        y.at(i).unsafe_store(totals)
 # ANCHOR_END: dot_tile
 
 
@@ -90,24 +87,26 @@ def dot_tile[
 def dot_rows[
     dtype: DType, //, x_rows: Int
 ](
-    y: Pointer[mut=True, Float32, _],
-    y_stride: Int,
-    x: Pointer[Float32, _],
-    x_stride: Int,
-    w: Pointer[Scalar[dtype], _],
-    count: Int,
-    k: Int,
+    y: Matrix[mut=True, DType.float32, _],
+    x: Matrix[DType.float32, _],
+    w: Matrix[dtype, _],
 ):
-    """Writes y[i, j] = x[i] · w[j] for `x_rows` rows of x and `count` rows of w.
+    """Writes y[i, j] = x[i] · w[j] for the first rows of x and all rows of w.
 
-    The arguments are those of `dot_tile`.
+    Parameters:
+        dtype: The type of the weights.
+        x_rows: The number of rows of x.
+
+    Args:
+        y: The sums, at least [x_rows, n].
+        x: The activations, [x_rows or more, k].
+        w: The weights, [n, k].
     """
-    comptime w_rows = min(4, max(1, SUMS // x_rows))
+    comptime w_rows = min(MOST_W_ROWS, max(1, SUMS // x_rows))
     var j = 0
     comptime for rows in [w_rows, 1]:
-        while j + rows <= count:
-            var weights = w.unsafe_offset(j * k)
+        while j + rows <= w.rows:
             dot_tile[x_rows, rows](
-                y.unsafe_offset(j), y_stride, x, x_stride, weights, k
+                y.block(0, j, x_rows, rows), x, w.some_rows(j, rows)
             )
             j += rows

@@ -2,31 +2,52 @@
 
 from std.math import tanh
 
+from .matrix import Matrix
 from .vector import Values, WIDTH
 
-comptime Finish = def[width: Int](Int, Values[width]) -> Values[width]
-"""Turns the sums of consecutive columns, the first of which is given, into results."""
 
+@fieldwise_init
+struct Finish[
+    activation: StaticString,
+    scale_origin: Origin[mut=False],
+    bias_origin: Origin[mut=False],
+](TrivialRegisterPassable):
+    """Turns a sum into activation(sum * scale + bias), with those of its column."""
 
-@always_inline
-def finish_row[
-    FinishType: Finish, //
-](
-    y: Pointer[mut=True, Float32, _],
-    sums: Pointer[Float32, _],
-    finish: FinishType,
-    first: Int,
-    count: Int,
-):
-    """Writes y[first + j] = finish(first + j, sums[j]) for `count` sums."""
-    var j = 0
-    while j + WIDTH <= count:
-        var done = finish[WIDTH](first + j, sums.unsafe_load[width=WIDTH](j))
-        y.unsafe_store(first + j, done)
-        j += WIDTH
-    while j < count:
-        y.unsafe_store(first + j, finish[1](first + j, sums.unsafe_load[width=1](j)))
-        j += 1
+    var scale: Pointer[Float32, Self.scale_origin]
+    var bias: Pointer[Float32, Self.bias_origin]
+
+    @always_inline
+    def write(
+        self,
+        y: Matrix[mut=True, DType.float32, _],
+        sums: Matrix[DType.float32, _],
+        column: Int,
+    ):
+        """Writes the results of `sums`, the first of which belongs to `column`."""
+        for row in range(sums.rows):
+            var j = 0
+            while j + WIDTH <= sums.columns:
+                self.write_some[WIDTH](y.at(row, j), sums.at(row, j), column + j)
+                j += WIDTH
+            while j < sums.columns:
+                self.write_some[1](y.at(row, j), sums.at(row, j), column + j)
+                j += 1
+
+    @always_inline
+    def write_some[
+        width: Int
+    ](
+        self,
+        y: Pointer[mut=True, Float32, _],
+        sums: Pointer[Float32, _],
+        column: Int,
+    ):
+        """Writes the results of `width` sums."""
+        var scale = self.scale.unsafe_load[width=width](column)
+        var bias = self.bias.unsafe_load[width=width](column)
+        var scaled = sums.unsafe_load[width=width]().fma(scale, bias)
+        y.unsafe_store(activate[Self.activation, width](scaled))
 
 
 @always_inline

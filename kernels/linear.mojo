@@ -1,89 +1,67 @@
 """The linear layer, y = finish(x @ w^T), for one row of x or for many."""
 
 from .few_rows import dot_rows
-from .finish import Finish, finish_row
-from .many_rows import PANEL, X_ROWS, outer_tile, pack
+from .finish import Finish
+from .many_rows import PANEL, TILE_ROWS, outer_tile, pack
+from .matrix import Matrix
 from .parallel import parallel_ranges
 
-comptime MANY = 16
+comptime ROWS_WORTH_PACKING = 16
 """From this many rows of x on, rearranging the weights first pays."""
 
-comptime FEW_ROWS = 8
-"""The most rows of x that read the weights together before that."""
+comptime ROWS_TOGETHER = 8
+"""The most rows of x that share a weight that was loaded once, below that."""
 
 comptime BLOCK = 32
-"""Rows of w that meet all of those before the next do: they stay in cache."""
+"""Rows of w that all rows of x use before the next: few enough to stay in cache."""
 
 
 def linear[
-    dtype: DType, FinishType: Finish, //
+    dtype: DType, //
 ](
-    y: Pointer[mut=True, Float32, _],
-    x: Pointer[Float32, _],
-    w: Pointer[Scalar[dtype], _],
-    finish: FinishType,
-    m: Int,
-    n: Int,
-    k: Int,
+    y: Matrix[mut=True, DType.float32, _],
+    x: Matrix[DType.float32, _],
+    w: Matrix[dtype, _],
+    finish: Finish,
 ):
-    """Writes y[i, j] = finish(j, x[i] · w[j]) for all m rows of x and n rows of w.
+    """Writes y[i, j] = finish(x[i] · w[j]) for all rows of x and of w.
 
     Args:
         y: The result, [m, n].
         x: The activations, [m, k].
         w: The weights, [n, k].
-        finish: Adds bias, scale and activation.
-        m: The number of rows of x.
-        n: The number of rows of w.
-        k: The number of columns of both.
+        finish: Applies scale, bias and activation.
     """
 
     def few_rows(first: Int, last: Int) {imm}:
-        var sums = Array[Float32, FEW_ROWS * BLOCK](fill=0)
+        var memory = Array[Float32, ROWS_TOGETHER * BLOCK](fill=0)
         for j in range(first, last, BLOCK):
             var count = min(last - j, BLOCK)
-            var weights = w.unsafe_offset(j * k)
             var i = 0
-            comptime for rows in [FEW_ROWS, 4, 2, 1]:
-                while i + rows <= m:
-                    var values = x.unsafe_offset(i * k)
-                    dot_rows[rows](
-                        sums.unsafe_ptr(), BLOCK, values, k, weights, count, k
-                    )
-                    for row in range(rows):
-                        finish_row(
-                            y.unsafe_offset((i + row) * n),
-                            sums.unsafe_ptr().unsafe_offset(row * BLOCK),
-                            finish,
-                            j,
-                            count,
-                        )
+            comptime for rows in [ROWS_TOGETHER, 4, 2, 1]:
+                while i + rows <= x.rows:
+                    var sums = Matrix(memory.unsafe_ptr(), rows, count, BLOCK)
+                    dot_rows[rows](sums, x.some_rows(i, rows), w.some_rows(j, count))
+                    finish.write(y.block(i, j, rows, count), sums, j)
                     i += rows
 
     def many_rows(first: Int, last: Int) {imm}:
-        var packed = List[Float32](unsafe_uninit_length=PANEL * k)
-        var sums = Array[Float32, X_ROWS * PANEL](fill=0)
+        var packed = List[Float32](unsafe_uninit_length=PANEL * x.columns)
+        var panel = Matrix(packed.unsafe_ptr(), x.columns, PANEL, PANEL)
+        var memory = Array[Float32, TILE_ROWS * PANEL](fill=0)
         for j in range(first, last, PANEL):
             var count = min(last - j, PANEL)
-            pack(packed.unsafe_ptr(), w.unsafe_offset(j * k), count, k)
+            pack(panel, w.some_rows(j, count))
             var i = 0
-            comptime for rows in [X_ROWS, 4, 1]:
-                while i + rows <= m:
-                    var values = x.unsafe_offset(i * k)
-                    outer_tile[rows](
-                        sums.unsafe_ptr(), values, packed.unsafe_ptr(), k
-                    )
-                    for row in range(rows):
-                        finish_row(
-                            y.unsafe_offset((i + row) * n),
-                            sums.unsafe_ptr().unsafe_offset(row * PANEL),
-                            finish,
-                            j,
-                            count,
-                        )
+            comptime for rows in [TILE_ROWS, 4, 1]:
+                while i + rows <= x.rows:
+                    var sums = Matrix(memory.unsafe_ptr(), rows, count, PANEL)
+                    outer_tile[rows](sums, x.some_rows(i, rows), panel)
+                    finish.write(y.block(i, j, rows, count), sums, j)
                     i += rows
 
-    if m < MANY:
-        parallel_ranges(few_rows, n, m * n * k, 4)
+    var work = x.rows * w.rows * w.columns
+    if x.rows < ROWS_WORTH_PACKING:
+        parallel_ranges(few_rows, w.rows, work, 4)
     else:
-        parallel_ranges(many_rows, n, m * n * k, PANEL)
+        parallel_ranges(many_rows, w.rows, work, PANEL)

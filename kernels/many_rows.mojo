@@ -2,12 +2,13 @@
 
 from std.math import align_down
 
+from .matrix import Matrix
 from .vector import REGISTERS, Vector, WIDTH, transpose
 
 comptime PANEL = 2 * WIDTH
 """Rows of w that are multiplied together; two registers of results per row of x."""
 
-comptime X_ROWS = 12 if REGISTERS == 32 else 6
+comptime TILE_ROWS = 12 if REGISTERS == 32 else 6
 """Rows of x in a tile: two sums each, and three registers for what is multiplied."""
 
 comptime CHUNK = 256
@@ -16,12 +17,7 @@ comptime CHUNK = 256
 
 def pack[
     dtype: DType, //
-](
-    packed: Pointer[mut=True, Float32, _],
-    w: Pointer[Scalar[dtype], _],
-    rows: Int,
-    k: Int,
-):
+](packed: Matrix[mut=True, DType.float32, _], w: Matrix[dtype, _]):
     """Writes packed[column, row] = w[row, column] as float32, PANEL rows wide.
 
     Weights that are needed together are then neighbours. Rows that w does not
@@ -29,38 +25,37 @@ def pack[
 
     Args:
         packed: The result, [k, PANEL].
-        w: The weights, [rows, k].
-        rows: The number of rows, at most PANEL.
-        k: The number of columns.
+        w: The weights, at most PANEL rows, [rows, k].
     """
-    var vectors_end = align_down(k, WIDTH)
+    var vectors_end = align_down(w.columns, WIDTH)
     for first in range(0, PANEL, WIDTH):
         for column in range(0, vectors_end, WIDTH):
             var square = Array[Vector, WIDTH](fill=0)
             comptime for row in range(WIDTH):
-                if first + row < rows:
-                    square[row] = w.unsafe_load[width=WIDTH](
-                        (first + row) * k + column
-                    ).cast[DType.float32]()
+                if first + row < w.rows:
+                    square[row] = (
+                        w.at(first + row, column)
+                        .unsafe_load[width=WIDTH]()
+                        .cast[DType.float32]()
+                    )
             square = transpose(square)
             comptime for c in range(WIDTH):
-                packed.unsafe_store((column + c) * PANEL + first, square[c])
-        for column in range(vectors_end, k):
+                packed.at(column + c, first).unsafe_store(square[c])
+        for column in range(vectors_end, w.columns):
             for row in range(first, first + WIDTH):
                 var weight = Float32(0)
-                if row < rows:
-                    weight = w[unsafe_offset=row * k + column].cast[DType.float32]()
-                packed[unsafe_offset=column * PANEL + row] = weight
+                if row < w.rows:
+                    weight = w.at(row, column)[].cast[DType.float32]()
+                packed.at(column, row)[] = weight
 
 
 @always_inline
 def outer_tile[
     x_rows: Int
 ](
-    y: Pointer[mut=True, Float32, _],
-    x: Pointer[Float32, _],
-    packed: Pointer[Float32, _],
-    k: Int,
+    y: Matrix[mut=True, DType.float32, _],
+    x: Matrix[DType.float32, _],
+    packed: Matrix[DType.float32, _],
 ):
     """Writes y[i, j] = x[i] · (column j of packed) for `x_rows` rows, PANEL columns.
 
@@ -68,21 +63,22 @@ def outer_tile[
         x_rows: The number of rows of x.
 
     Args:
-        y: The result, [x_rows, PANEL].
-        x: The first row, [x_rows, k].
+        y: The result; whatever its columns, PANEL of them are written.
+        x: The activations, [x_rows, k].
         packed: The weights as `pack` wrote them, [k, PANEL].
-        k: The number of columns of x.
     """
-    for first in range(0, k, CHUNK):
+    for first in range(0, packed.rows, CHUNK):
         var sums = Array[Vector, x_rows * 2](fill=0)
-        for column in range(first, min(k, first + CHUNK)):
-            var left = packed.unsafe_load[width=WIDTH](column * PANEL)
-            var right = packed.unsafe_load[width=WIDTH](column * PANEL + WIDTH)
+        for column in range(first, min(packed.rows, first + CHUNK)):
+            var left = packed.at(column).unsafe_load[width=WIDTH]()
+            var right = packed.at(column, WIDTH).unsafe_load[width=WIDTH]()
             comptime for i in range(x_rows):
-                var value = Vector(x[unsafe_offset=i * k + column])
+                var value = Vector(x.at(i, column)[])
                 sums[2 * i] = value.fma(left, sums[2 * i])
                 sums[2 * i + 1] = value.fma(right, sums[2 * i + 1])
-        comptime for s in range(x_rows * 2):
-            if first > 0:
-                sums[s] += y.unsafe_load[width=WIDTH](s * WIDTH)
-            y.unsafe_store(s * WIDTH, sums[s])
+        comptime for i in range(x_rows):
+            comptime for half in range(2):
+                var place = y.at(i, half * WIDTH)
+                if first > 0:
+                    sums[2 * i + half] += place.unsafe_load[width=WIDTH]()
+                place.unsafe_store(sums[2 * i + half])

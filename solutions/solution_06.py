@@ -12,11 +12,6 @@ class GPT2PositionEmbeddings(Module[[Tensor], Tensor]):
     """
 
     def __init__(self, config: GPT2Config) -> None:
-        """Create the table, one row of n_embd numbers per position.
-
-        Args:
-            config: The model's configuration.
-        """
         super().__init__()
         self.wpe = Embedding(config.n_positions, dim=config.n_embd)
 

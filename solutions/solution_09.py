@@ -16,11 +16,6 @@ class GPT2Block(Module[[Tensor], Tensor]):
     """
 
     def __init__(self, config: GPT2Config) -> None:
-        """Create the two sublayers and the layer norm before each.
-
-        Args:
-            config: The model's configuration.
-        """
         super().__init__()
         inner_dim = config.n_inner if config.n_inner is not None else 4 * config.n_embd
         self.ln_1 = LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)

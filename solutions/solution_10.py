@@ -15,11 +15,6 @@ class MaxGPT2Model(Module[[Tensor], Tensor]):
     """
 
     def __init__(self, config: GPT2Config) -> None:
-        """Create the embeddings, the blocks and the final layer norm.
-
-        Args:
-            config: The model's configuration.
-        """
         super().__init__()
         # A row for each token of the vocabulary, and a row for each position.
         self.wte = Embedding(config.vocab_size, dim=config.n_embd)

@@ -13,11 +13,6 @@ class MaxGPT2LMHeadModel(Module[[Tensor], Tensor]):
     """
 
     def __init__(self, config: GPT2Config) -> None:
-        """Create the body and the head.
-
-        Args:
-            config: The model's configuration.
-        """
         super().__init__()
         self.transformer = MaxGPT2Model(config)
         self.lm_head = Linear(config.n_embd, config.vocab_size, bias=False)

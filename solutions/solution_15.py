@@ -1,27 +1,29 @@
 """Solution for Step 15: KV cache."""
 
-import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from max import tree
 from max.driver import CPU, Device
 from max.dtype import DType
 from max.experimental import functional as F
-from max.experimental.nn import Sequential
+from max.experimental.nn import Embedding, Linear, Module, ModuleList
 from max.experimental.tensor import Tensor
 from max.graph import BufferType, DeviceRef, TensorType, ops
 from numpy.typing import NDArray
 from solution_01 import GPT2Config
-from solution_07 import GPT2MultiHeadAttention
+from solution_03 import LayerNorm
+from solution_04 import GPT2MLP
 from solution_08 import pre_norm_residual
-from solution_09 import GPT2Block
-from solution_11 import MaxGPT2LMHeadModel
 
-# `cache[...] = new` does the same, but only where no bound of a slice is a tensor.
+# `cache[...] = new` refuses slices whose bounds are tensors; this takes them.
 store_slice = F.functional(ops.buffer_store_slice)
+
+# The head of step 11.
+linear_without_bias = partial(Linear, bias=False)
 
 # What hides a position, as in transformers: minus infinity would make a row that
 # is all padding NaN.
@@ -77,13 +79,21 @@ def append(cache: Tensor, new: Tensor, positions: Positions) -> Tensor:
     return cache[:, :, up_to_here]
 
 
-class CachedAttention(GPT2MultiHeadAttention):
+class CachedAttention(Module[..., Tensor]):
     """Attention of new positions over themselves and everything before them.
 
     `GPT2Attention` of transformers, with `past_key_values`.
     """
 
-    def forward(  # type: ignore[override]
+    def __init__(self, config: GPT2Config) -> None:
+        super().__init__()
+        self.n_embd = config.n_embd
+        self.n_head = config.n_head
+        self.head_dim = config.n_embd // config.n_head
+        self.c_attn = Linear(config.n_embd, 3 * config.n_embd)
+        self.c_proj = Linear(config.n_embd, config.n_embd)
+
+    def forward(
         self, hidden_states: Tensor, cache: LayerCache, positions: Positions
     ) -> Tensor:
         """Attend over the cache, after adding the new keys and values to it.
@@ -98,7 +108,7 @@ class CachedAttention(GPT2MultiHeadAttention):
         """
         query, key, value = (
             self.split_heads(part)
-            for part in F.split(self.c_attn(hidden_states), [self.n_embd] * 3, axis=-1)
+            for part in self.c_attn(hidden_states).split([self.n_embd] * 3, axis=-1)
         )
         keys = append(cache.keys, key, positions)
         values = append(cache.values, value, positions)
@@ -106,20 +116,40 @@ class CachedAttention(GPT2MultiHeadAttention):
         weights = F.softmax(scores + positions.mask)
         return self.c_proj(self.merge_heads(weights @ values))
 
+    def split_heads(self, x: Tensor) -> Tensor:
+        """[batch, seq_length, n_embd] to [batch, n_head, seq_length, head_dim]."""
+        batch, seq_length, _ = x.shape
+        x = x.reshape([batch, seq_length, self.n_head, self.head_dim])
+        return x.transpose(1, 2)
 
-class CachedBlock(GPT2Block):
-    """A transformer block whose attention keeps keys and values."""
+    def merge_heads(self, x: Tensor) -> Tensor:
+        """[batch, n_head, seq_length, head_dim] to [batch, seq_length, n_embd]."""
+        batch, _, seq_length, _ = x.shape
+        return x.transpose(1, 2).reshape([batch, seq_length, self.n_embd])
 
-    def __init__(self, config: GPT2Config) -> None:
-        """Create the block of step 09, with cached attention.
 
-        Args:
-            config: The model's configuration.
-        """
-        super().__init__(config)
-        self.attn = CachedAttention(config)
+class CachedBlock(Module[..., Tensor]):
+    """The block of step 09 around an attention that keeps keys and values.
 
-    def forward(  # type: ignore[override]
+    Args:
+        config: The model's configuration.
+        attn: Called with the hidden states, the layer's cache and the positions.
+        mlp: The feed-forward network.
+    """
+
+    def __init__(
+        self,
+        config: GPT2Config,
+        attn: Module[..., Tensor],
+        mlp: Module[[Tensor], Tensor],
+    ) -> None:
+        super().__init__()
+        self.ln_1 = LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.attn = attn
+        self.ln_2 = LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.mlp = mlp
+
+    def forward(
         self, hidden_states: Tensor, cache: LayerCache, positions: Positions
     ) -> Tensor:
         """Refine the residual stream of the new tokens.
@@ -132,34 +162,82 @@ class CachedBlock(GPT2Block):
         Returns:
             Shape [batch, seq_length, n_embd].
         """
-        attention = partial(self.attn, cache=cache, positions=positions)  # type: ignore[call-arg]
-        hidden_states = pre_norm_residual(hidden_states, self.ln_1, attention)
+
+        def attend(normalized: Tensor) -> Tensor:
+            return self.attn(normalized, cache, positions)
+
+        hidden_states = pre_norm_residual(hidden_states, self.ln_1, attend)
         return pre_norm_residual(hidden_states, self.ln_2, self.mlp)
 
 
-class CachedGPT2(MaxGPT2LMHeadModel):
-    """GPT-2 that is given only what it has not seen yet.
+class CachedBody(Module[..., Tensor]):
+    """The body of step 10 around blocks that keep keys and values.
 
-    Its parameters are those of `MaxGPT2LMHeadModel`, by name and shape.
+    Args:
+        config: The model's configuration.
+        blocks: One for each layer.
     """
 
-    def __init__(self, config: GPT2Config) -> None:
-        """Create the model of step 11, with cached blocks.
+    def __init__(
+        self, config: GPT2Config, blocks: Iterable[Module[..., Tensor]]
+    ) -> None:
+        super().__init__()
+        self.wte = Embedding(config.vocab_size, dim=config.n_embd)
+        self.wpe = Embedding(config.n_positions, dim=config.n_embd)
+        self.h = ModuleList(blocks)
+        self.ln_f = LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+
+    def forward(
+        self, input_ids: Tensor, positions: Positions, caches: Sequence[LayerCache]
+    ) -> Tensor:
+        """Read the new tokens.
 
         Args:
-            config: The model's configuration.
-        """
-        # The body of step 10 without its blocks: these are others.
-        super().__init__(dataclasses.replace(config, n_layer=0))
-        self.transformer.h = Sequential(
-            *(CachedBlock(config) for _ in range(config.n_layer))
-        )
+            input_ids: The new tokens, int64, shape [batch, seq_length].
+            positions: Where they stand.
+            caches: One for each layer; written in place.
 
-    def forward(  # type: ignore[override]
+        Returns:
+            The hidden states of the last position, shape [batch, n_embd].
+        """
+        hidden_states = self.wte(input_ids) + self.wpe(positions.position_ids)
+        for block, cache in zip(self.h, caches, strict=True):
+            hidden_states = block(hidden_states, cache, positions)
+        return self.ln_f(hidden_states[:, -1, :])
+
+
+class CachedGPT2(Module[..., Tensor]):
+    """GPT-2 that is given only what it has not seen yet.
+
+    Made of the parts that it has by itself, its parameters are those of
+    `MaxGPT2LMHeadModel`, by name and shape.
+
+    Args:
+        config: The model's configuration.
+        attention: Makes the attention of a block, from the configuration.
+        mlp: Makes the feed-forward network of a block, as `GPT2MLP` is made.
+        head: Makes the language model head, from n_embd and vocab_size.
+    """
+
+    def __init__(
         self,
-        input_ids: Tensor,
-        positions: Positions,
-        caches: Sequence[LayerCache],
+        config: GPT2Config,
+        *,
+        attention: Callable[[GPT2Config], Module[..., Tensor]] = CachedAttention,
+        mlp: Callable[[int, GPT2Config], Module[[Tensor], Tensor]] = GPT2MLP,
+        head: Callable[[int, int], Module[[Tensor], Tensor]] = linear_without_bias,
+    ) -> None:
+        super().__init__()
+        inner_dim = config.n_inner if config.n_inner is not None else 4 * config.n_embd
+        blocks = [
+            CachedBlock(config, attention(config), mlp(inner_dim, config))
+            for _ in range(config.n_layer)
+        ]
+        self.transformer = CachedBody(config, blocks)
+        self.lm_head = head(config.n_embd, config.vocab_size)
+
+    def forward(
+        self, input_ids: Tensor, positions: Positions, caches: Sequence[LayerCache]
     ) -> Tensor:
         """Read the new tokens; score every token of the vocabulary as the next one.
 
@@ -169,32 +247,12 @@ class CachedGPT2(MaxGPT2LMHeadModel):
             caches: One for each layer; written in place.
 
         Returns:
-            Logits of the last position, shape [batch, vocab_size].
+            Logits of what follows, shape [batch, vocab_size].
         """
-        body = self.transformer
-        hidden_states = body.wte(input_ids) + body.wpe(positions.position_ids)
-        hidden_states = self.run_blocks(hidden_states, positions, caches)
-        return self.lm_head(body.ln_f(hidden_states[:, -1, :]))
-
-    def run_blocks(
-        self, hidden_states: Tensor, positions: Positions, caches: Sequence[LayerCache]
-    ) -> Tensor:
-        """Run the new tokens through all blocks.
-
-        Args:
-            hidden_states: Shape [batch, seq_length, n_embd].
-            positions: Where the new tokens stand.
-            caches: One for each layer; written in place.
-
-        Returns:
-            Shape [batch, seq_length, n_embd].
-        """
-        for block, cache in zip(self.transformer.h, caches, strict=True):
-            hidden_states = block(hidden_states, cache, positions)  # type: ignore[call-arg]
-        return hidden_states
+        return self.lm_head(self.transformer(input_ids, positions, caches))
 
 
-def input_types(config: GPT2Config, device: Device) -> tuple[object, ...]:
+def input_types(config: GPT2Config, device: Device) -> tuple[Any, ...]:
     """Describe the arguments of `CachedGPT2.forward`, for `compile`.
 
     Args:
@@ -202,24 +260,22 @@ def input_types(config: GPT2Config, device: Device) -> tuple[object, ...]:
         device: Where the model computes.
 
     Returns:
-        One type for each argument: one graph does for every batch, length of the new
-        tokens and capacity.
+        What `forward` takes, with types where tensors will be: one graph does for
+        every batch, length of the new tokens and capacity.
     """
     head_dim = config.n_embd // config.n_head
-    buffer = BufferType(
+    buffer: Any = BufferType(
         DType.float32,
         ["batch", config.n_head, "capacity", head_dim],
         device=DeviceRef.from_device(device),
     )
-    ids = TensorType(DType.int64, ["batch", "seq_length"], device=device)
-    start = TensorType(DType.int64, [], device=CPU())
-    mask = TensorType(
+    ids: Any = TensorType(DType.int64, ["batch", "seq_length"], device=device)
+    start: Any = TensorType(DType.int64, [], device=CPU())
+    mask: Any = TensorType(
         DType.float32, ["batch", 1, "seq_length", "context"], device=device
     )
-    # The same classes, with types where tensors will be.
-    positions = Positions(ids, start, mask)  # type: ignore[arg-type]
-    cache = LayerCache(buffer, buffer)  # type: ignore[arg-type]
-    return ids, positions, [cache] * config.n_layer
+    caches = [LayerCache(buffer, buffer) for _ in range(config.n_layer)]
+    return ids, Positions(ids, start, mask), caches
 
 
 class Decoder:
@@ -228,9 +284,17 @@ class Decoder:
     Texts of different lengths are filled up with padding on the left, so that their
     next tokens stand in one column; the mask hides the padding.
 
+    Args:
+        model: A `CachedGPT2`, or what `compile` makes of it.
+        config: The model's configuration.
+        capacity: The longest text, in tokens, prompt included.
+        device: Where the model computes.
+
     Attributes:
         length: How many positions are filled, padding included.
-        capacity: How many there can be.
+
+    Raises:
+        ValueError: The capacity is more than the model has positions for.
     """
 
     def __init__(
@@ -241,17 +305,6 @@ class Decoder:
         capacity: int,
         device: Device,
     ) -> None:
-        """Prepare to decode.
-
-        Args:
-            model: A `CachedGPT2`, or what `compile` makes of it.
-            config: The model's configuration.
-            capacity: The longest text, in tokens, prompt included.
-            device: Where the model computes.
-
-        Raises:
-            ValueError: The capacity is more than the model has positions for.
-        """
         if not 0 < capacity <= config.n_positions:
             raise ValueError(
                 f"A capacity of {capacity} tokens: this model has {config.n_positions} "

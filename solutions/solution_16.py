@@ -1,18 +1,13 @@
 """Solution for Step 16: Sampling."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from solution_15 import Decoder
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
-
-if TYPE_CHECKING:
-    from solution_15 import Decoder
 
 
 @dataclass(frozen=True)
@@ -233,6 +228,12 @@ class TextStream:
     A piece ends with a whole character, though a token may end inside one, and never
     with what may turn out to be the beginning of a stop sequence.
 
+    Args:
+        tokenizer: The tokenizer that the model was trained with.
+        stop: The sequences that end the text; none of them is empty.
+        prompt: The token IDs before the text: some tokenizers write a token
+            differently at the beginning of a text.
+
     Attributes:
         stopped: Whether a stop sequence was found; the text ends before it.
     """
@@ -243,14 +244,6 @@ class TextStream:
         stop: Sequence[str] = (),
         prompt: Sequence[int] = (),
     ) -> None:
-        """Begin a text.
-
-        Args:
-            tokenizer: The tokenizer that the model was trained with.
-            stop: The sequences that end the text; none of them is empty.
-            prompt: The token IDs before the text: some tokenizers write a token
-                differently at the beginning of a text.
-        """
         self.tokenizer = tokenizer
         self.stop = stop
         self.stopped = False

@@ -23,15 +23,13 @@ class LayerNorm(Module[[Tensor], Tensor]):
     """Layer normalization over the last axis, with a learned scale and shift.
 
     Ba et al., 2016, "Layer Normalization"; `torch.nn.LayerNorm`.
+
+    Args:
+        dim: The size of the last axis.
+        eps: Added to the variance, inside the square root.
     """
 
     def __init__(self, dim: DimLike, *, eps: float = 1e-5) -> None:
-        """Create the scale and the shift.
-
-        Args:
-            dim: The size of the last axis.
-            eps: Added to the variance, inside the square root.
-        """
         super().__init__()
         self.eps = eps
 

@@ -25,15 +25,13 @@ class GPT2MLP(Module[[Tensor], Tensor]):
     """The feed-forward network of a block: widen, GELU, narrow.
 
     Matches `GPT2MLP` of transformers, activation `gelu_new`.
+
+    Args:
+        intermediate_size: The width inside, usually 4 * n_embd.
+        config: The model's configuration.
     """
 
     def __init__(self, intermediate_size: int, config: GPT2Config) -> None:
-        """Create the two linear layers.
-
-        Args:
-            intermediate_size: The width inside, usually 4 * n_embd.
-            config: The model's configuration.
-        """
         super().__init__()
 
         # TODO: Create the layer that widens

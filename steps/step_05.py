@@ -25,11 +25,6 @@ class GPT2Embeddings(Module[[Tensor], Tensor]):
     """
 
     def __init__(self, config: GPT2Config) -> None:
-        """Create the table, one row of n_embd numbers per token.
-
-        Args:
-            config: The model's configuration.
-        """
         super().__init__()
 
         # TODO: Create the table: a row for each token, n_embd wide

@@ -27,11 +27,6 @@ class GPT2PositionEmbeddings(Module[[Tensor], Tensor]):
     """
 
     def __init__(self, config: GPT2Config) -> None:
-        """Create the table, one row of n_embd numbers per position.
-
-        Args:
-            config: The model's configuration.
-        """
         super().__init__()
 
         # TODO: Create the table: a row for each position, n_embd wide

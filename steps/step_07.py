@@ -30,14 +30,12 @@ class GPT2MultiHeadAttention(Module[[Tensor], Tensor]):
     """Causal self-attention with several heads.
 
     Vaswani et al., 2017, section 3.2; `GPT2Attention` of transformers.
+
+    Args:
+        config: The model's configuration; n_embd is a multiple of n_head.
     """
 
     def __init__(self, config: GPT2Config) -> None:
-        """Create the two projections.
-
-        Args:
-            config: The model's configuration; n_embd is a multiple of n_head.
-        """
         super().__init__()
         self.n_embd = config.n_embd
         self.n_head = config.n_head

@@ -28,11 +28,6 @@ class GPT2Block(Module[[Tensor], Tensor]):
     """
 
     def __init__(self, config: GPT2Config) -> None:
-        """Create the two sublayers and the layer norm before each.
-
-        Args:
-            config: The model's configuration.
-        """
         super().__init__()
 
         # TODO: Take the width inside from config: n_inner, or 4 * n_embd if it is None

@@ -30,11 +30,6 @@ class MaxGPT2Model(Module[[Tensor], Tensor]):
     """
 
     def __init__(self, config: GPT2Config) -> None:
-        """Create the embeddings, the blocks and the final layer norm.
-
-        Args:
-            config: The model's configuration.
-        """
         super().__init__()
 
         # TODO: Create the token embeddings

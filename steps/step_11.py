@@ -27,11 +27,6 @@ class MaxGPT2LMHeadModel(Module[[Tensor], Tensor]):
     """
 
     def __init__(self, config: GPT2Config) -> None:
-        """Create the body and the head.
-
-        Args:
-            config: The model's configuration.
-        """
         super().__init__()
 
         # TODO: Create the body

@@ -28,11 +28,6 @@ class NextTokenLogits(Module[[Tensor], Tensor]):
     """A language model of which only the last position's logits are wanted."""
 
     def __init__(self, language_model: MaxGPT2LMHeadModel) -> None:
-        """Wrap a language model.
-
-        Args:
-            language_model: The model of step 11.
-        """
         super().__init__()
         self.language_model = language_model
 

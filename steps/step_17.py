@@ -5,7 +5,7 @@ Compute linear layers and attention with kernels in Mojo, and keep the weights i
 bits.
 
 Tasks:
-1. Choose the operation and its operands
+1. Create the operands of the linear operation
 2. Call the linear operation
 3. Let the first layer of the feed-forward network apply GELU
 4. Call the attention operation, which writes into the cache
@@ -14,28 +14,20 @@ Tasks:
 Run: pixi run s17
 """
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 
 import ml_dtypes
 import numpy as np
 from max.driver import Buffer, DLPackArray
 from max.dtype import DType
 from max.experimental import functional as F
-from max.experimental.compilation import as_subgraph
-from max.experimental.nn import Linear, Sequential
+from max.experimental.nn import Module
 from max.experimental.tensor import Tensor
 from max.graph import TensorType
 from numpy.typing import NDArray
 from step_01 import GPT2Config
-from step_04 import GPT2MLP
-from step_15 import (
-    CachedAttention,
-    CachedBlock,
-    CachedGPT2,
-    LayerCache,
-    Positions,
-)
+from step_15 import CachedGPT2, LayerCache, Positions
 
 # How the weights of the linear layers may be kept. Sums are float32 always.
 WEIGHT_DTYPES = (DType.float32, DType.bfloat16, DType.int8)
@@ -49,13 +41,20 @@ LINEAR_WEIGHTS = (
 )
 
 
-class KernelLinear(Linear):
-    """A linear layer computed by the operations in `kernels/`.
+class KernelLinear(Module[[Tensor], Tensor]):
+    """A linear layer computed by the operation `gpt2_linear` in `kernels/`.
+
+    Args:
+        in_dim: How many numbers it reads.
+        out_dim: How many it writes.
+        dtype: How its weight is kept, one of `WEIGHT_DTYPES`.
+        activation: What it does with the sums: "none" or "gelu_tanh".
 
     Attributes:
-        weight: float32, bfloat16 or int8, shape [out_dim, in_dim].
-        bias: float32, shape [out_dim]; only where there is one.
-        scale: float32, shape [out_dim]; only where the weight is int8.
+        weight: Of that dtype, shape [out_dim, in_dim].
+        scale: Of each row of the weight, float32, shape [out_dim]: 1 unless the dtype
+            is int8.
+        bias: float32, shape [out_dim]: 0 for a layer without.
     """
 
     def __init__(
@@ -63,32 +62,14 @@ class KernelLinear(Linear):
         in_dim: int,
         out_dim: int,
         *,
-        dtype: DType = DType.float32,
-        bias: bool = True,
+        dtype: DType,
         activation: str = "none",
     ) -> None:
-        """Create a layer.
-
-        Args:
-            in_dim: How many numbers it reads.
-            out_dim: How many it writes.
-            dtype: How its weight is kept, one of `WEIGHT_DTYPES`.
-            bias: Whether it has a bias.
-            activation: What it does with the sums: "none" or "gelu_tanh".
-        """
-        super().__init__(in_dim, out_dim, bias=bias)
+        super().__init__()
         self.activation = activation
-        self.operation = "gpt2_linear"
-        self.operands = ["weight"]
-        self.weight = Tensor.zeros([out_dim, in_dim], dtype=dtype)
 
-        # TODO: For int8 weights, add to the name, and create the scale, an operand
-        # Hint: self.operation += "_int8", self.operands.append(...),
-        # Hint: self.scale = Tensor.ones([...], dtype=DType.float32)
-        pass
-
-        # TODO: Add the bias to the operands, or to the name that there is none
-        # Hint: self.operands.append("bias"), or self.operation += "_no_bias"
+        # TODO: Create the weight, and a scale and a bias that change nothing
+        # Hint: Tensor.zeros([...], dtype=...), and Tensor.ones for one of the vectors
         pass
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,7 +85,7 @@ class KernelLinear(Linear):
         # Hint: TensorType(dtype, [*x.shape[:-1], self.weight.shape[...]], device=...)
         out_type = None
 
-        # TODO: Call the operation
+        # TODO: Call the operation gpt2_linear
         # Hint: F.custom(name, device=..., values=[...], out_types=[...],
         # Hint:          parameters={...})
         # Hint: It returns a list of one; the parameter is called "activation".
@@ -112,20 +93,19 @@ class KernelLinear(Linear):
         return y
 
 
-class KernelMLP(GPT2MLP):
-    """The feed-forward network; its first layer applies GELU to its own sums."""
+class KernelMLP(Module[[Tensor], Tensor]):
+    """The feed-forward network; its first layer applies GELU to its own sums.
+
+    Args:
+        intermediate_size: The width inside.
+        config: The model's configuration.
+        dtype: How the weights are kept.
+    """
 
     def __init__(
         self, intermediate_size: int, config: GPT2Config, dtype: DType
     ) -> None:
-        """Create the two linear layers.
-
-        Args:
-            intermediate_size: The width inside.
-            config: The model's configuration.
-            dtype: How the weights are kept.
-        """
-        super().__init__(intermediate_size, config)
+        super().__init__()
 
         # TODO: Create the first layer, which applies GELU to its own sums
         # Hint: KernelLinear(..., ..., dtype=dtype, activation="gelu_tanh")
@@ -146,21 +126,20 @@ class KernelMLP(GPT2MLP):
         return None
 
 
-class KernelAttention(CachedAttention):
-    """Attention over the cache in one operation, which also stores keys and values."""
+class KernelAttention(Module[..., Tensor]):
+    """Attention over the cache in one operation, which also stores keys and values.
+
+    Args:
+        config: The model's configuration.
+        dtype: How the weights are kept.
+    """
 
     def __init__(self, config: GPT2Config, dtype: DType) -> None:
-        """Create the two projections.
-
-        Args:
-            config: The model's configuration.
-            dtype: How the weights are kept.
-        """
-        super().__init__(config)
+        super().__init__()
         self.c_attn = KernelLinear(config.n_embd, 3 * config.n_embd, dtype=dtype)
         self.c_proj = KernelLinear(config.n_embd, config.n_embd, dtype=dtype)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self, hidden_states: Tensor, cache: LayerCache, positions: Positions
     ) -> Tensor:
         """Attend over the cache, after adding the new keys and values to it.
@@ -183,64 +162,23 @@ class KernelAttention(CachedAttention):
         return self.c_proj(attended)
 
 
-class KernelBlock(CachedBlock):
-    """A cached transformer block on the operations in `kernels/`."""
+def kernel_gpt2(config: GPT2Config, dtype: DType = DType.float32) -> CachedGPT2:
+    """Make the model of step 15 from the parts above.
 
-    def __init__(self, config: GPT2Config, dtype: DType) -> None:
-        """Create the block of step 15, with other sublayers.
+    Args:
+        config: The model's configuration.
+        dtype: How the weights of the linear layers are kept, one of `WEIGHT_DTYPES`.
 
-        Args:
-            config: The model's configuration.
-            dtype: How the weights are kept.
-        """
-        super().__init__(config)
-        inner_dim = config.n_inner if config.n_inner is not None else 4 * config.n_embd
-        self.attn = KernelAttention(config, dtype)
-        self.mlp = KernelMLP(inner_dim, config, dtype)
-
-
-class KernelGPT2(CachedGPT2):
-    """GPT-2 with a cache, on the operations in `kernels/`.
-
-    Its parameters are those of `MaxGPT2LMHeadModel`, passed through
-    `quantize_weights`.
+    Returns:
+        A model whose parameters are those of `MaxGPT2LMHeadModel`, passed through
+        `quantize_weights`.
     """
-
-    def __init__(self, config: GPT2Config, dtype: DType = DType.float32) -> None:
-        """Create the model of step 15, with other blocks and another head.
-
-        Args:
-            config: The model's configuration.
-            dtype: How the weights of the linear layers are kept, one of
-                `WEIGHT_DTYPES`.
-        """
-        super().__init__(dataclasses.replace(config, n_layer=0))
-        self.transformer.h = Sequential(
-            *(KernelBlock(config, dtype) for _ in range(config.n_layer))
-        )
-        self.lm_head = KernelLinear(
-            config.n_embd, config.vocab_size, dtype=dtype, bias=False
-        )
-
-    def run_blocks(
-        self, hidden_states: Tensor, positions: Positions, caches: Sequence[LayerCache]
-    ) -> Tensor:
-        """Run the new tokens through all blocks, which are traced as one.
-
-        Args:
-            hidden_states: Shape [batch, seq_length, n_embd].
-            positions: Where the new tokens stand.
-            caches: One for each layer; written in place.
-
-        Returns:
-            Shape [batch, seq_length, n_embd].
-        """
-        for block, cache in zip(self.transformer.h, caches, strict=True):
-            # One graph that is called for each block, with the block's own weights:
-            # MAX looks at every custom operation of a graph for a long time.
-            run_block = as_subgraph(block, name="block")
-            hidden_states = run_block(hidden_states, cache, positions)  # type: ignore[call-arg]
-        return hidden_states
+    return CachedGPT2(
+        config,
+        attention=partial(KernelAttention, dtype=dtype),
+        mlp=partial(KernelMLP, dtype=dtype),
+        head=partial(KernelLinear, dtype=dtype),
+    )
 
 
 def quantize_rows(
@@ -276,20 +214,26 @@ def quantize_weights(
         dtype: One of `WEIGHT_DTYPES`.
 
     Returns:
-        The parameters of a `KernelGPT2` of that dtype by name.
+        The parameters of `kernel_gpt2(config, dtype)` by name: each linear layer has a
+        weight of that dtype, a scale and a bias.
     """
     quantized: dict[str, DLPackArray] = dict(weights)
-    for name in weights:
+    for name, weight in weights.items():
         if not name.endswith(LINEAR_WEIGHTS):
             continue
+        scale = np.ones(len(weight), dtype=np.float32)
         if dtype == DType.bfloat16:
             # TODO: In bfloat16, change the dtype, and look at its bits as uint16
-            # Hint: weights[name].astype(ml_dtypes.bfloat16), then .view(np.uint16)
+            # Hint: weight.astype(ml_dtypes.bfloat16), then .view(np.uint16)
             bits = None
             # NumPy cannot hand over bfloat16, only its bits.
             quantized[name] = Buffer.from_numpy(bits).view(DType.bfloat16)
 
-        # TODO: In int8, keep the rounded weight, and its scale under a name beside it
-        # Hint: name.removesuffix("weight") + "scale", and quantize_rows
+        # TODO: In int8, keep the rounded weight, and its scale instead of ones
+        # Hint: quantized[name], scale = quantize_rows(...)
         pass
+        layer = name.removesuffix("weight")
+        quantized[layer + "scale"] = scale
+        # The head has none.
+        quantized.setdefault(layer + "bias", np.zeros(len(weight), dtype=np.float32))
     return quantized

@@ -25,7 +25,7 @@ from course.check.tools import (
     tensor,
     weights_of,
 )
-from course.kernels import package
+from course.model.kernel_package import package
 
 DTYPES = [DType.float32, DType.bfloat16, DType.int8]
 MODEL = Case("wide", batch=1, length=1)
@@ -168,7 +168,7 @@ def test_quantize_rows(step):
 def test_quantize_weights(step, dtype):
     """quantize_weights: the linear layers' weights, under the parameters' names"""
     config = MODEL.config
-    model = construct(lambda: step.KernelGPT2(config, dtype))
+    model = construct(lambda: step.kernel_gpt2(config, dtype))
     kept = step.quantize_weights(hugging_face(dtype).weights, dtype)
     if not isinstance(kept, dict):
         kind = "None" if kept is None else f"a {type(kept).__name__}"
@@ -229,8 +229,8 @@ class Layers(Module):
     def __init__(self, step):
         super().__init__()
         self.layers = [
-            step.KernelLinear(13, 21, dtype=dtype, bias=bias, activation=activation)
-            for dtype, bias, activation in KINDS
+            step.KernelLinear(13, 21, dtype=dtype, activation=activation)
+            for dtype, _, activation in KINDS
         ]
 
     def forward(self, x):
@@ -252,7 +252,9 @@ def test_layers(step):
     for kind, y in zip(KINDS, model(tensor(x, CPU())), strict=True):
         plain = layer((kind[0], kind[1], "none")).output
         dtype, bias, activation = kind
-        what = f"KernelLinear({dtype.name}, bias={bias}, activation={activation!r})"
+        what = f"KernelLinear({dtype.name}, activation={activation!r})"
+        if not bias:
+            what += " without bias"
         if activation != "none" and same(y, plain):
             raise known(17, "activation-not-passed", step)
         assert_same(y, layer(kind), CPU(), what)
@@ -267,10 +269,10 @@ def same(output, expected):
     "dtype", [DType.float32, DType.int8], ids=lambda dtype: dtype.name
 )
 def test_model(step, dtype):
-    """KernelGPT2: Hugging Face's logits, with whole and with rounded weights"""
+    """kernel_gpt2: Hugging Face's logits, with whole and with rounded weights"""
     cache, config = load_solution(15), MODEL.config
     expected = hugging_face(dtype)
-    module = construct(lambda: step.KernelGPT2(config, dtype))
+    module = construct(lambda: step.kernel_gpt2(config, dtype))
     model = module.compile(
         *cache.input_types(config, CPU()),
         weights=step.quantize_weights(expected.weights, dtype),
@@ -284,7 +286,7 @@ def test_model(step, dtype):
         expected.output,
         number=17,
         step=step,
-        what=f"KernelGPT2({dtype.name})",
+        what=f"kernel_gpt2({dtype.name})",
         # A sum in another order may round a hidden state to another neighbor.
         tolerance=1e-5,
     )

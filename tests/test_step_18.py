@@ -17,7 +17,7 @@ from max.pipelines.modeling.types import PipelineTask
 from safetensors.numpy import save_file
 
 from course.check.alternatives import assert_array
-from course.check.server import Server
+from course.check.server import CheckedServer
 from course.check.tools import (
     Case,
     CheckFailed,
@@ -28,9 +28,9 @@ from course.check.tools import (
     weights_of,
 )
 from course.steps import DEMO_MODEL
-from serving.batch import RaggedBatches
-from serving.config import ServedGPT2Config
+from serving.batch_processor import RaggedBatches
 from serving.model import GPT2PipelineModel
+from serving.model_config import ServedGPT2Config
 from serving.tokenizer import CheckedTokenizer
 
 MODEL = Case("wide", batch=1, length=1)
@@ -215,7 +215,7 @@ def test_offered(step):
 @pytest.fixture(scope="module")
 def server(step):
     """MAX's server on the demo model. It ends with the checks, however they end."""
-    with Server(Path(step.__file__)) as running:
+    with CheckedServer(Path(step.__file__)) as running:
         yield running
 
 
@@ -240,7 +240,7 @@ def ask(server):
             raise server.failure(f"A request failed: {error}") from None
 
     with OpenAI(
-        base_url=server.address, api_key="none", max_retries=0, http_client=http
+        base_url=f"{server.address}/v1", api_key="none", max_retries=0, http_client=http
     ) as client:
         yield complete
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 from collections import Counter
@@ -18,6 +17,7 @@ from max.experimental.tensor import Tensor, default_device, default_dtype
 from max.graph import TensorType
 from tokenizers import Tokenizer
 
+from book.gpt2 import GPT2
 from book.measured import last_results
 from book.numbers.example import (
     DEVICE,
@@ -38,16 +38,17 @@ from book.numbers.example import SIZES as TINY
 from course.bench.figures import bandwidth
 from course.check.compare import tensor
 from course.check.loading import load_solution
-from course.checkpoint import SIZES, expected_shapes
+from course.model.checkpoint import stored_shapes
+from course.model.config import GPT2Config
 from course.steps import DEMO_MODEL
 
 BANDWIDTH = bandwidth(last_results())
 """Bytes a second: what the two cores that the book was measured on can read."""
 
 
-def count(sizes: dict[str, Any], part: str = "transformer.") -> int:
+def count(config: GPT2Config, part: str = "transformer.") -> int:
     """How many parameters of a GPT-2 have names that begin so."""
-    shapes = expected_shapes(sizes)
+    shapes = stored_shapes(config)
     return sum(math.prod(s) for name, s in shapes.items() if name.startswith(part))
 
 
@@ -87,15 +88,9 @@ def step_13(model: Any) -> str:
 
     sizes = []
     for name, config in step.GPT2_SIZES.items():
-        given = dataclasses.asdict(config)
-        total = count(given)
-        sizes.append(
-            [
-                f"`{name}`",
-                *(f"{given[field]:,}" for field in ("n_embd", "n_layer", "n_head")),
-                f"{total / 1e6:,.0f} M",
-            ]
-        )
+        numbers = (config.n_embd, config.n_layer, config.n_head)
+        total = f"{count(config) / 1e6:,.0f} M"
+        sizes.append([f"`{name}`", *(f"{number:,}" for number in numbers), total])
     headings = ["name", "`n_embd`", "`n_layer`", "`n_head`", "parameters"]
     return page(
         sums=text(columns(["", "", ""], sums, [9, 9, 3], left=3)),
@@ -106,7 +101,7 @@ def step_13(model: Any) -> str:
 
 def step_14(model: Any) -> str:
     """What leaves the graph, what the head costs, and one model for two shapes."""
-    vocab, n_embd = SIZES["vocab_size"], SIZES["n_embd"]
+    vocab, n_embd = GPT2.vocab_size, GPT2.n_embd
     rows = []
     for length in (1, 16, 512, 1024):
         whole, last = length * vocab, vocab
@@ -160,7 +155,7 @@ def operations() -> str:
         names = re.findall(r"= \"?(?:rmo|mo)\.([\w.]+)", str(graph))
         return Counter(name.rpartition(".")[2] for name in names if "const" not in name)
 
-    whole, less = counted(SIZES["n_layer"]), counted(SIZES["n_layer"] - 1)
+    whole, less = counted(GPT2.n_layer), counted(GPT2.n_layer - 1)
     rows = [
         [f"`{name}`", str(count - less[name]), str(count)]
         for name, count in whole.most_common()

@@ -15,10 +15,11 @@ from max.pipelines.context import TextContext, TokenBuffer
 from max.pipelines.kv_cache import PagedKVCacheManager
 from max.pipelines.modeling.types import RequestID
 
+from book.gpt2 import GPT2
 from book.numbers.example import DEVICE, SIZES, WORDS, columns, page, text, token_ids
 from book.numbers.example import table as markdown_table
 from course.check.loading import load_solution
-from course.checkpoint import SIZES as GPT2
+from course.model.config import GPT2Config, head_dim
 
 PAGE_SIZE = 4
 PAGES = 6
@@ -37,7 +38,7 @@ class Texts:
         self.model = model
         self.running: dict[str, TextContext] = {}
         self.manager = PagedKVCacheManager(
-            params=params(SIZES, PAGE_SIZE),
+            params=params(GPT2Config(**SIZES), PAGE_SIZE),
             session=InferenceSession(devices=[DEVICE]),
             total_num_pages=PAGES,
             max_batch_size=len(PROMPTS),
@@ -59,7 +60,7 @@ class Texts:
 
     def step(self, names: str) -> str:
         """Read the new tokens of some texts in one batch: what the model is given."""
-        from serving.batch import RaggedBatches
+        from serving.batch_processor import RaggedBatches
 
         batch = [self.running[name] for name in names]
         for running in batch:
@@ -85,13 +86,13 @@ class Texts:
         return [int(number) for number in pages]
 
 
-def params(sizes: dict[str, Any], page_size: int) -> KVCacheParams:
+def params(config: GPT2Config, page_size: int) -> KVCacheParams:
     """The shape of a paged cache."""
     return MHAKVCacheParams(
         dtype=DType.float32,
-        n_kv_heads=sizes["n_head"],
-        head_dim=sizes["n_embd"] // sizes["n_head"],
-        num_layers=sizes["n_layer"],
+        n_kv_heads=config.n_head,
+        head_dim=head_dim(config),
+        num_layers=config.n_layer,
         page_size=page_size,
         devices=[DeviceRef.CPU()],
     )
@@ -157,7 +158,7 @@ def memory() -> str:
     """What three texts take of a cache, with a full row for each and in pages."""
     size = 128
     a_page = sum(leaf.bytes_per_page for leaf in params(GPT2, size).leaves().values())
-    full = GPT2["n_positions"] // size
+    full = GPT2.n_positions // size
     rows = []
     sums = [0, 0]
     for length in (40, 300, 700):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from book.gpt2 import GPT2
 from book.pictures import part_two, serving
 from book.pictures.distributions import distributions
 from book.pictures.ladder import ladder
 from book.pictures.svg import WIDTH, Drawing
-from course.checkpoint import SIZES, expected_shapes
+from course.model.checkpoint import stored_shapes
+from course.model.config import head_dim, inner_dim
 
 
 def draw_all() -> dict[str, Drawing]:
@@ -415,8 +417,8 @@ def residual() -> Drawing:
 
 def block() -> Drawing:
     """A transformer block with the shape at every arrow."""
-    n_embd = SIZES["n_embd"]
-    wide = 4 * n_embd
+    n_embd = GPT2.n_embd
+    wide = inner_dim(GPT2)
     narrow_shape, wide_shape = f"[B, T, {n_embd}]", f"[B, T, {wide}]"
     drawing = Drawing(
         "A transformer block with its shapes",
@@ -451,7 +453,7 @@ def block() -> Drawing:
         drawing.text(339, start + 8, name, "end mono small strong")
         return top + 18
 
-    heads_shape = f"[B, {SIZES['n_head']}, T, {n_embd // SIZES['n_head']}]"
+    heads_shape = f"[B, {GPT2.n_head}, T, {head_dim(GPT2)}]"
     drawing.text(centre, 12, "hidden_states", "mid mono")
     top = half(
         18,
@@ -515,8 +517,8 @@ def sampling() -> Drawing:
 
 def model() -> Drawing:
     """The whole of GPT-2 small, with shapes and numbers of parameters."""
-    shapes = expected_shapes(SIZES)
-    vocab, n_embd = SIZES["vocab_size"], SIZES["n_embd"]
+    shapes = stored_shapes(GPT2)
+    vocab, n_embd = GPT2.vocab_size, GPT2.n_embd
 
     def count(prefix: str) -> int:
         return sum(
@@ -532,9 +534,9 @@ def model() -> Drawing:
         "GPT-2 small from token IDs to logits",
         f"Token IDs of shape [B, T], B texts of T tokens, go into wte, {vocab:,} by "
         f"{n_embd}, which has {count('transformer.wte'):,} parameters. The positions "
-        f"0, 1, 2 and so on, of shape [T], go into wpe, {SIZES['n_positions']:,} by "
+        f"0, 1, 2 and so on, of shape [T], go into wpe, {GPT2.n_positions:,} by "
         f"{n_embd}, which has {count('transformer.wpe'):,}. Their sum, {stream}, "
-        f"goes through {SIZES['n_layer']} blocks of {each:,} parameters, then ln_f "
+        f"goes through {GPT2.n_layer} blocks of {each:,} parameters, then ln_f "
         f"({count('transformer.ln_f'):,}). lm_head has the weight of wte and gives "
         f"logits of shape [B, T, {vocab}]. Altogether {body:,} parameters.",
         WIDTH,
@@ -565,9 +567,9 @@ def model() -> Drawing:
     drawing.plus(centre, 105)
     down(114, stream, 40)
     drawing.rect(6, 154, 188, 200, "frame")
-    drawing.text(202, 169, f"h: {SIZES['n_layer']} blocks", "small strong")
-    drawing.text(339, 251, f"{SIZES['n_layer']} × {each:,}", "end mono small")
-    parameters(268, f"= {SIZES['n_layer'] * each:,}")
+    drawing.text(202, 169, f"h: {GPT2.n_layer} blocks", "small strong")
+    drawing.text(339, 251, f"{GPT2.n_layer} × {each:,}", "end mono small")
+    parameters(268, f"= {GPT2.n_layer * each:,}")
     top = 154
     for norm, sublayer, hue in (("ln_1", "attn", "blue"), ("ln_2", "mlp", "orange")):
         drawing.arrow([(centre, top), (centre, top + 18)])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
+from book.gpt2 import parameter_shapes
 from book.measured import last_results
 from book.pictures.distributions import distributions
 from book.pictures.svg import WIDTH, Drawing
 from course.bench import figures
-from course.checkpoint import SIZES, expected_shapes
 
 # What each chapter is about, by the names of parts in `here`, and how it is called.
 HERE: dict[int, tuple[set[str], str]] = {
@@ -270,7 +270,7 @@ def bandwidth() -> Drawing:
     per_second = figures.bandwidth(last_results())
     shapes = {
         name: shape
-        for name, shape in expected_shapes(SIZES).items()
+        for name, shape in parameter_shapes().items()
         if not name.startswith(("transformer.wte", "transformer.wpe"))
     }
     matrices = [shape for shape in shapes.values() if len(shape) == 2]

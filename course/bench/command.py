@@ -10,13 +10,13 @@ from typing import Any
 
 from rich.console import Console
 
-from course import child
 from course.bench.contenders import CONTENDERS
 from course.bench.decoding import measure
 from course.bench.machine import machine, read_bandwidth
 from course.bench.models import convert_for_ctranslate2, make_gpt2
 from course.bench.results import keep
-from course.bench.starting import start
+from course.bench.startup import time_startup
+from course.process.launcher import environment
 from course.steps import ROOT
 
 
@@ -45,7 +45,7 @@ def bench(repeats: int, notes: Console) -> dict[str, Any]:
             "same_tokens": {
                 name: tokens[name] == tokens["Hugging Face"] for name in names
             },
-            "start": start(folder, repeats, notes),
+            "start": time_startup(folder, repeats, notes),
         }
 
 
@@ -56,7 +56,7 @@ def write(results: dict[str, Any]) -> Path:
         [sys.executable, "-m", "book.pictures"],
         check=True,
         cwd=ROOT,
-        env=child.environment(PYTHONSAFEPATH=""),  # The book is not installed.
+        env=environment(PYTHONSAFEPATH=""),  # The book is not installed.
         stdout=sys.stderr,  # It says what it wrote, which is no result.
     )
     return path

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from course.model.checkpoint import Checkpoint, open_checkpoint
+from course.model.modules import load_code
+
 Prompts = Sequence[Sequence[int]]
 
 
@@ -109,29 +112,27 @@ class Course(Contender):
 
     def __init__(self, folder: Path) -> None:
         """Load and compile the model."""
-        from course.checkpoint import read_model
-        from course.code import load_code
-
         super().__init__(folder)
-        self.sizes, weights = read_model(folder)
         self.code = load_code("solutions")
-        self.model = self.compile(weights)
+        checkpoint = open_checkpoint(str(folder))
+        self.config = checkpoint.config
+        self.model = self.compile(checkpoint)
 
     @abstractmethod
-    def compile(self, weights: dict[str, Any]) -> Any:
+    def compile(self, checkpoint: Checkpoint) -> Any:
         """Make the model ready."""
 
 
 class Eager(Course):
     """Step 12: operation by operation, the whole text again for each token."""
 
-    def compile(self, weights: dict[str, Any]) -> Any:
+    def compile(self, checkpoint: Checkpoint) -> Any:
         """Nothing is compiled."""
         from max.driver import CPU
 
-        from course.compiled import build_whole_sequence
+        from course.model.compile import build_whole_sequence
 
-        return build_whole_sequence(self.sizes, weights, self.code, CPU())
+        return build_whole_sequence(checkpoint, self.code, CPU())
 
     def generate(self, prompts: Prompts, new_tokens: int) -> list[list[int]]:
         """Return the new tokens of each text; the prompts have one length."""
@@ -147,9 +148,9 @@ class Eager(Course):
 class Compiled(Eager):
     """Step 14: one compiled graph, the whole text again for each token."""
 
-    def compile(self, weights: dict[str, Any]) -> Any:
+    def compile(self, checkpoint: Checkpoint) -> Any:
         """Compile step 14's model."""
-        return self.code.compilation.compile_model(super().compile(weights))
+        return self.code.compilation.compile_model(super().compile(checkpoint))
 
     def generate(self, prompts: Prompts, new_tokens: int) -> list[list[int]]:
         """Return the new tokens of each text; the prompts have one length."""
@@ -166,27 +167,26 @@ class Compiled(Eager):
 class Cached(Course):
     """Step 15: a KV cache."""
 
-    def compile(self, weights: dict[str, Any]) -> Any:
+    def compile(self, checkpoint: Checkpoint) -> Any:
         """Compile step 15's model."""
         from max.driver import CPU
 
-        from course.compiled import compile_cached
+        from course.model.compile import compile_cached
 
-        capacity = self.sizes["n_positions"]
-        return compile_cached(self.sizes, weights, self.code, CPU(), capacity)
+        return compile_cached(checkpoint, self.code, CPU())
 
     def generate(self, prompts: Prompts, new_tokens: int) -> list[list[int]]:
         """Return the new tokens of each text; the prompts have one length."""
-        greedy = self.code.sampling.Sampling(temperature=0.0)
-        cache = self.code.cache
-        assert cache is not None
+        from max.driver import CPU
+
         # With room for these tokens and no more, as `course generate` does it.
-        decoder = cache.Decoder(
-            self.model.model,
-            self.model.config,
+        decoder = self.code.cache.Decoder(
+            self.model,
+            self.config,
             capacity=len(prompts[0]) + new_tokens,
-            device=self.model.device,
+            device=CPU(),
         )
+        greedy = self.code.sampling.Sampling(temperature=0.0)
         tokens = self.code.sampling.generate_tokens(
             decoder, prompts, new_tokens, greedy, np.random.default_rng()
         )
@@ -198,15 +198,12 @@ class Kernels(Cached):
 
     dtype = "float32"
 
-    def compile(self, weights: dict[str, Any]) -> Any:
+    def compile(self, checkpoint: Checkpoint) -> Any:
         """Compile step 17's model."""
-        from course.compiled import compile_kernels
-        from course.kernels import package
+        from course.model.compile import compile_kernels
+        from course.model.kernel_package import package
 
-        capacity = self.sizes["n_positions"]
-        return compile_kernels(
-            self.sizes, weights, self.code, package(), self.dtype, capacity
-        )
+        return compile_kernels(checkpoint, self.code, package(), self.dtype)
 
 
 class KernelsBfloat16(Kernels):

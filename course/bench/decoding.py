@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import signal
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from course import child
 from course.bench.models import VOCABULARY
 from course.errors import CourseError
+from course.process.child import Child
 
 Seconds = dict[str, dict[str, list[float]]]
 
@@ -64,58 +63,41 @@ WITHOUT_CACHE = ("compiled", "Hugging Face, no cache")
 EAGER = Task("prompt 16", 1, 16, 2)
 
 
-class Worker:
-    """The process of one contender."""
+class ContenderProcess(Child):
+    """The process of one contender, which is still unless it is asked.
+
+    Some contenders' threads look for work all the time, and would take it from those
+    that are measured.
+    """
 
     def __init__(self, name: str, folder: Path) -> None:
-        """Start it."""
+        super().__init__("course.bench.contender_process", name, str(folder))
         self.name = name
-        self._process = subprocess.Popen(
-            child.command("course.bench.worker", name, str(folder)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            encoding="utf-8",
-            env=child.environment(HF_HUB_OFFLINE="1"),
-        )
+        self._answers = self.messages()
 
-    def wait(self) -> dict[str, Any]:
-        """Read the next answer.
+    def answer(self) -> dict[str, Any]:
+        """Wait for its next answer.
 
         Raises:
             CourseError: The process has ended.
         """
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise CourseError(
-                f"{self.name} broke down; `python -m course.bench.worker "
-                f"'{self.name}' MODEL` shows why."
-            )
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        for answer in self._answers:
+            self.signal(signal.SIGSTOP)
+            return dict(answer)
+        raise CourseError(
+            f"{self.name} broke down. The last that it wrote is: {self.last_line()}"
+        )
 
     def ask(self, task: Task) -> dict[str, Any]:
-        """Have a task done, and be still afterwards.
+        """Have a task done."""
+        self.send({"prompts": task.prompts(), "new_tokens": task.new_tokens})
+        self.signal(signal.SIGCONT)
+        return self.answer()
 
-        Some contenders' threads look for work all the time, and would take it from
-        those that are measured.
-        """
-        assert self._process.stdin is not None
-        self._process.send_signal(signal.SIGCONT)
-        request = {"prompts": task.prompts(), "new_tokens": task.new_tokens}
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = self.wait()
-        self._process.send_signal(signal.SIGSTOP)
-        return answer
-
-    def end(self) -> None:
-        """End it."""
-        assert self._process.stdin is not None
-        self._process.send_signal(signal.SIGCONT)
-        self._process.stdin.close()
-        self._process.wait()
+    def finish(self) -> int:
+        """Let it end by itself."""
+        self.signal(signal.SIGCONT)
+        return super().finish()
 
 
 def tasks_of(name: str) -> tuple[Task, ...]:
@@ -144,34 +126,30 @@ def measure(
         The seconds of every round, by contender and task; the peak memory of each
         after its first task, in bytes; the tokens of that task.
     """
-    workers = []
-    peaks, tokens = {}, {}
-    try:
-        # One after the other: they compile, and would take each other's time. In
-        # processes of their own, for compiling takes memory as well.
-        for name in track([n for n in names if n in OURS], "compiling", console=notes):
-            compiling = Worker(name, folder)
-            compiling.wait()
-            compiling.end()
+    # One after the other: they compile, and would take each other's time. In
+    # processes of their own, for compiling takes memory as well.
+    for name in track([n for n in names if n in OURS], "compiling", console=notes):
+        with ContenderProcess(name, folder) as compiling:
+            compiling.answer()
+            compiling.finish()
+    contenders, peaks, tokens = [], {}, {}
+    with contextlib.ExitStack() as stack:
         for name in track(names, "loading", console=notes):
-            worker = Worker(name, folder)
-            workers.append(worker)
-            worker.wait()
-            first = worker.ask(tasks_of(name)[0])
+            contender = stack.enter_context(ContenderProcess(name, folder))
+            contenders.append(contender)
+            contender.answer()
+            first = contender.ask(tasks_of(name)[0])
             peaks[name], tokens[name] = first["peak_bytes"], first["tokens"]
         seconds: Seconds = {
             name: {task.name: [] for task in tasks_of(name)} for name in names
         }
         for counted in track(range(repeats + 1), "decoding", console=notes):
             for task in TASKS:
-                for worker in workers:
-                    if task.name not in seconds[worker.name]:
+                for contender in contenders:
+                    if task.name not in seconds[contender.name]:
                         continue
-                    own = EAGER if worker.name == "eager" else task
-                    took = worker.ask(own)["seconds"]
+                    own = EAGER if contender.name == "eager" else task
+                    took = contender.ask(own)["seconds"]
                     if counted:
-                        seconds[worker.name][task.name].append(took)
-    finally:
-        for worker in workers:
-            worker.end()
+                        seconds[contender.name][task.name].append(took)
     return seconds, peaks, tokens

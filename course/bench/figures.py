@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from course.bench.decoding import EAGER, TASKS
-from course.checkpoint import SIZES
+from course.model.config import GPT2Config
 
 Results = dict[str, Any]
 LONG = 950  # Tokens of context; what is decoded after them must fit as well.
-POSITIONS_BYTES = 4 * SIZES["n_positions"] * SIZES["n_embd"]
+GPT2 = GPT2Config()
+POSITIONS_BYTES = 4 * GPT2.n_positions * GPT2.n_embd
 
 
 def tokens_per_second(results: Results, name: str, task: str) -> list[float]:

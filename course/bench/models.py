@@ -6,8 +6,9 @@ import importlib.util
 from pathlib import Path
 
 from course.bench.contenders import CTranslate2, CTranslate2Int8, converted
+from course.model.config import GPT2Config
 
-VOCABULARY = 50_257
+VOCABULARY = GPT2Config().vocab_size
 
 
 def make_gpt2(folder: Path) -> None:
@@ -17,16 +18,17 @@ def make_gpt2(folder: Path) -> None:
         folder: Where to; it need not exist.
     """
     import torch
+    import transformers
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
     torch.manual_seed(0)
-    GPT2LMHeadModel(GPT2Config()).save_pretrained(folder)
+    gpt2 = transformers.GPT2LMHeadModel(transformers.GPT2Config())
+    gpt2.save_pretrained(folder)
     words = {f"t{token_id}": token_id for token_id in range(VOCABULARY)}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="t0"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     last = f"t{VOCABULARY - 1}"
-    PreTrainedTokenizerFast(
+    transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token=last, eos_token=last, unk_token="t0"
     ).save_pretrained(folder)
 

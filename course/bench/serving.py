@@ -8,24 +8,20 @@ waiting.
 from __future__ import annotations
 
 import contextlib
-import shlex
 import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
-from course import child
-from course.bench.clients import ask_all, find_model
+from course.bench.clients import ask_all
 from course.bench.latency import figures, speedup
 from course.bench.machine import machine
 from course.bench.results import keep
-from course.errors import CourseError
-from course.ports import free_ports
-from course.steps import DEMO_MODEL, ROOT
+from course.process.ports import free_ports
+from course.process.server import ServerProcess
+from course.steps import DEMO_MODEL
 
 OURS, THEIRS = "course serve", "Hugging Face behind a lock"
 CLIENTS = (1, 2, 4, 8, 16, 32)
@@ -41,15 +37,15 @@ PROMPTS = (
     "It was raining, and",
     "Tom and his sister",
 )
-# The first time, MAX compiles the model: about two minutes.
-START_LIMIT = 600
 
 
-def command(name: str, port: int) -> list[str]:
-    """Return the command line of a server for the demo model."""
-    if name == OURS:
-        return child.command("course", "serve", "--port", str(port))
-    return child.command("course.bench.locked", str(DEMO_MODEL), str(port))
+def server(name: str) -> ServerProcess:
+    """The process of a server for the demo model: `OURS` or `THEIRS`."""
+    [port] = free_ports(1)
+    command = ["course", "serve", "--port", f"{port}"]
+    if name == THEIRS:
+        command = ["course.bench.baseline_server", f"{DEMO_MODEL}", f"{port}"]
+    return ServerProcess(name, *command, port=port)
 
 
 def measure(notes: Console) -> dict[str, Any]:
@@ -70,14 +66,14 @@ def measure(notes: Console) -> dict[str, Any]:
         running = {}
         for name in names:
             with notes.status(f"starting {name} …"):
-                running[name] = stack.enter_context(Server(name))
+                running[name] = stack.enter_context(server(name))
         progress = stack.enter_context(Progress(console=notes, transient=True))
         bar = progress.add_task("asking", total=len(names) * len(CLIENTS))
         for clients in CLIENTS:
-            for name, server in running.items():
+            for name, process in running.items():
                 # What a server does for the first time does not count.
-                ask_all(server.port, PROMPTS, clients, NEW_TOKENS)
-                answers = ask_all(server.port, PROMPTS, clients, NEW_TOKENS, SECONDS)
+                ask_all(process.port, PROMPTS, clients, NEW_TOKENS)
+                answers = ask_all(process.port, PROMPTS, clients, NEW_TOKENS, SECONDS)
                 servers[name][str(clients)] = figures(answers)
                 texts |= {(answer.prompt, answer.text) for answer in answers}
                 progress.advance(bar)
@@ -95,56 +91,3 @@ def measure(notes: Console) -> dict[str, Any]:
 def write(results: dict[str, Any]) -> Path:
     """Keep the results."""
     return keep("serve.json", results)
-
-
-class Server:
-    """A server in a process of its own."""
-
-    def __init__(self, name: str) -> None:
-        """Start it.
-
-        Args:
-            name: `OURS` or `THEIRS`.
-        """
-        self.name = name
-        [self.port] = free_ports(1)
-        self._process = subprocess.Popen(
-            command(name, self.port),
-            cwd=ROOT,
-            env=child.environment(HF_HUB_OFFLINE="1"),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def __enter__(self) -> Server:
-        """Wait until it answers."""
-        try:
-            self._wait()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End it."""
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _wait(self) -> None:
-        end = time.monotonic() + START_LIMIT
-        while time.monotonic() < end:
-            if self._process.poll() is not None:
-                break
-            with contextlib.suppress(OSError, CourseError):
-                find_model(self.port)
-                return
-            time.sleep(0.2)
-        raise CourseError(
-            f"{self.name} does not start; "
-            f"`{shlex.join(command(self.name, self.port))}` shows why."
-        )

@@ -16,6 +16,7 @@ from rich.progress import (
 from rich.status import Status
 from rich.table import Table
 
+from course.check.activity import PATIENCE, Activity
 from course.check.report import print_report
 from course.check.result import StepResult
 from course.check.runner import Doing, run_checks
@@ -24,16 +25,7 @@ from course.steps import Step
 from course.streams import print_json
 from course.warm import missing_kernels, warm
 
-DOING = {
-    "start": "starting MAX",
-    "run": "running your code",
-    "compile": "MAX compiles an operation that your code uses for the first time",
-    "serve": "starting MAX's server: 20 seconds, and minutes the first time",
-    "reference": "asking Hugging Face GPT-2 for the right answers, once",
-}
-PATIENCE = 1.0  # Seconds before the reader is told what takes so long.
 PATIENCE_OF_LOGS = 5.0
-CACHED = 5.0  # Seconds that MAX may take to find in its cache what was compiled.
 
 
 def check(
@@ -96,16 +88,6 @@ def check(
     return all(result.passed for result in results)
 
 
-def describe(what: str, seconds: float) -> str:
-    """What the worker does, for the reader.
-
-    Args:
-        what: What it is busy with.
-        seconds: For how long that has been so; what ends soon was not compiled.
-    """
-    return DOING["run" if what == "compile" and seconds < CACHED else what]
-
-
 class Waiting:
     """Says what takes so long: in a terminal for as long as it does, else in a line."""
 
@@ -129,7 +111,7 @@ class Waiting:
         now = time.monotonic()
         if doing != self._doing:
             self._doing, self._since = doing, now
-        what = describe(doing.what, now - self._since)
+        what = doing.what.describe(now - self._since)
         text = f"step {doing.step:02d}: {what}"
         waited = now - self._began
         if not self._console.is_terminal:
@@ -140,7 +122,7 @@ class Waiting:
         elif self._progress:
             [bar] = self._progress.task_ids
             self._progress.update(bar, description=text)
-        elif waited > PATIENCE or doing.what == "reference":
+        elif waited > PATIENCE or doing.what is Activity.REFERENCE:
             self._status.update(f"{text} …")
             self._status.start()
 

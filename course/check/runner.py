@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import selectors
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course import child
+from course.check.activity import Activity
 from course.check.result import Check, StepResult
 from course.errors import CourseError
-from course.signals import REASONS, name_of
+from course.process.child import Child
+from course.process.launcher import environment
+from course.process.signals import REASONS, name_of
 from course.source import NotPythonText, lines_of, read_source
-from course.steps import ROOT, Step, from_root
+from course.steps import Step, from_root
 
 TIME_LIMIT = 20.0  # Seconds that one check may run, compiling not counted.
 SILENCE = 60.0  # Seconds without any sign of life.
@@ -30,11 +28,11 @@ class Doing:
     """What the worker is busy with.
 
     Attributes:
-        what: "start", "run", "compile", "serve" or "reference".
+        what: What it does.
         step: The number of the step being checked.
     """
 
-    what: str
+    what: Activity
     step: int
 
 
@@ -94,35 +92,14 @@ class Worker:
     """
 
     def __init__(self, limit: float) -> None:
-        self._events, events = os.pipe()
-        requests, self._requests = os.pipe()
-        arguments = (str(events), str(requests), str(limit))
         # The user's settings and other packages' plugins are for other tests.
-        variables = child.environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+        variables = environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
         for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
             variables.pop(name, None)
-        self._process = subprocess.Popen(
-            child.command("course.check.worker", *arguments),
-            # The checks are named from here, as pytest takes no "[" in a path.
-            cwd=ROOT,
-            pass_fds=[events, requests],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=variables,
-            start_new_session=True,
-        )
-        os.close(events)
-        os.close(requests)
-        assert self._process.stdout is not None
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._process.stdout, selectors.EVENT_READ, "output")
-        self._selector.register(self._events, selectors.EVENT_READ, "events")
+        self._child = Child("course.check.worker", f"{limit}", variables=variables)
         self.ready = False
         self.busy = False
         self._heard = time.monotonic()
-        self._pending = b""
-        self._output = b""
         self._ended: dict[str, Any] = {}
 
     def check(
@@ -136,7 +113,7 @@ class Worker:
         """Ask it to check steps; the answers come from `hear`."""
         self.busy = True
         self._heard = time.monotonic()
-        self._output = b""
+        self._child.printed = b""
         self._ended = {
             "step": steps[0].number,
             "name": "",
@@ -146,47 +123,37 @@ class Worker:
         arguments = [f"--device={device}", *(from_root(s.check) for s in steps)]
         arguments += ["--solutions"] if solutions else []
         arguments += [f"--file={file}"] if file else []
-        with contextlib.suppress(BrokenPipeError):  # It has ended, as `hear` will say.
-            os.write(self._requests, json.dumps(arguments).encode() + b"\n")
+        self._child.send(arguments)
 
     def descriptors(self) -> list[int]:
         """What to wait for until there is something to hear."""
-        return [key.fd for key in self._selector.get_map().values()]
+        return self._child.descriptors()
 
     def hear(self, wait: float) -> list[Event]:
         """Return what it says within so many seconds; `Ended` is always the last."""
         events: list[Event] = []
-        for key, _ in self._selector.select(wait):
-            data = os.read(key.fd, 65_536)
-            if not data:
-                self._selector.unregister(key.fileobj)
-            elif key.data == "output":
-                self._output = (self._output + data)[-20_000:]
-            else:
-                self._heard = time.monotonic()
-                *lines, self._pending = (self._pending + data).split(b"\n")
-                events += filter(None, (self._understand(line) for line in lines))
+        for message in self._child.hear(wait):
+            self._heard = time.monotonic()
+            events += filter(None, [self._understand(message)])
         if self.busy and time.monotonic() - self._heard > SILENCE:
             self._ended["silent"] = True
-            self._kill()
-        # A child of the worker may still hold the pipes, so their end is not awaited.
-        if self._process.poll() is not None and not self._selector.select(0):
-            output = self._output.decode(errors="replace")
+            self._child.kill()
+        if self._child.has_ended:
+            status = self._child.status or 0
+            output = self._child.log()
             state = self._ended or {"step": 0, "name": "", "frames": [], "silent": 0}
-            status = self._process.returncode
             ended = Ended(status=status, output=output, ready=self.ready, **state)
             events.append(ended)
         return events
 
-    def _understand(self, line: bytes) -> Event | None:
-        event = json.loads(line)
+    def _understand(self, event: dict[str, Any]) -> Event | None:
         match event.pop("event"):
             case "ready":
                 self.ready = True
             case "check" | "stuck":
                 self._ended.update(event)
             case "doing":
-                return Doing(event["what"], self._ended["step"])
+                return Doing(Activity[event["what"]], self._ended["step"])
             case "result":
                 return StepResult.from_dict(event["result"])
             case "done":
@@ -196,17 +163,7 @@ class Worker:
 
     def stop(self) -> None:
         """End it, whatever it does."""
-        self._kill()
-        self._selector.close()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        os.close(self._events)
-        os.close(self._requests)
-
-    def _kill(self) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._child.stop()
 
 
 def run_checks(
@@ -229,7 +186,7 @@ def run_checks(
         worker = Worker(time_limit())
         try:
             worker.check(waiting, file=file, solutions=solutions, device=device)
-            yield Doing("start", waiting[0].number)
+            yield Doing(Activity.START, waiting[0].number)
             for event in _all_events(worker):
                 if isinstance(event, Doing):
                     yield event

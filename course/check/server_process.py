@@ -7,11 +7,8 @@ The arguments are those of `max`; the environment says which file is checked.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
-import threading
 from pathlib import Path
 
 from course.check.loading import load_step
@@ -25,16 +22,8 @@ if __name__ in {"__main__", "__mp_main__"}:
     load_step(get_step(18), Path(os.environ[FILE]))
 
 
-def end_with_parent() -> None:
-    """Wait until the process that started this one ends, then end all its processes."""
-    with contextlib.suppress(OSError):
-        os.read(0, 1)  # A pipe whose other end nobody writes to.
-    os.killpg(0, signal.SIGKILL)
-
-
 def main() -> None:
     """Be `max`."""
-    threading.Thread(target=end_with_parent, daemon=True).start()
     from max._entrypoints.pipelines import main as max_main
 
     sys.argv[0] = "max"

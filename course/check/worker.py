@@ -1,8 +1,7 @@
 """The process that imports MAX and runs checks, so that nothing can hurt the rest.
 
-It is started by `course.check.runner`, which writes one request per line into the
-pipe given as the second argument: a JSON list of arguments for pytest. It reads one
-JSON object per line from the pipe given as the first argument:
+It is started by `course.check.runner`, whose messages are requests: a list of arguments
+for pytest. It answers with:
 
     {"event": "ready"}                                           MAX is imported
     {"event": "check", "step": 7, "name": "output shape: ..."}   a check begins
@@ -17,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import json
 import os
 import re
 import sys
@@ -25,7 +23,6 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +31,8 @@ from max.experimental import nn
 from max.experimental.tensor import Tensor
 
 from course.check import answers, plugin, server
+from course.check.activity import Activity
+from course.process import parent
 
 # Whoever is in one of these has MAX compile, which may take minutes.
 COMPILING = {
@@ -53,17 +52,9 @@ class Events:
         requests: How many requests there were.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self._pipe = os.fdopen(descriptor, "w", encoding="utf-8")
-        self._lock = threading.Lock()
+    def __init__(self) -> None:
         self.busy = False
         self.requests = 0
-
-    def send(self, event: str, **values: Any) -> None:
-        """Send one event."""
-        with self._lock:
-            self._pipe.write(json.dumps({"event": event, **values}) + "\n")
-            self._pipe.flush()
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -71,7 +62,7 @@ class Events:
         step = plugin.step_of(item.path)
         if step is not None:
             name = plugin.check_name(item)
-            self.send("check", step=step.number, name=name)
+            parent.tell(event="check", step=step.number, name=name)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(
@@ -83,7 +74,7 @@ class Events:
         step = plugin.step_of(item.path)
         results = item.config.stash[plugin.RESULTS]
         if step is not None and step.number in results:
-            self.send("result", result=results[step.number].to_dict())
+            parent.tell(event="result", result=results[step.number].to_dict())
 
 
 def watch_main_thread(events: Events, time_limit: float) -> None:
@@ -102,31 +93,28 @@ def watch_main_thread(events: Events, time_limit: float) -> None:
             running = 0.0
             continue
         frame = sys._current_frames().get(main)
-        what = _what(frame)
+        what = _activity(frame)
         current = os.environ.get("PYTEST_CURRENT_TEST")
-        same = what == "run" and current is not None and current == last_check
+        same = what is Activity.RUN and current is not None and current == last_check
         running = running + HEARTBEAT if same else 0.0
         last_check = current
-        try:
-            events.send("doing", what=what)
-            if running >= time_limit:
-                events.send("stuck", frames=_lines(frame))
-                os._exit(STUCK)
-        except BrokenPipeError:  # Nobody listens any more.
+        parent.tell(event="doing", what=what.name)
+        if running >= time_limit:
+            parent.tell(event="stuck", frames=_lines(frame))
             os._exit(STUCK)
 
 
-def _what(frame: FrameType | None) -> str:
+def _activity(frame: FrameType | None) -> Activity:
     while frame is not None:
         name = frame.f_code.co_filename
         if name in COMPILING:
-            return "compile"
+            return Activity.COMPILE
         if name == answers.__file__:
-            return "reference"
+            return Activity.REFERENCE
         if name == server.__file__:
-            return "serve"
+            return Activity.SERVE
         frame = frame.f_back
-    return "run"
+    return Activity.RUN
 
 
 def _lines(frame: FrameType | None) -> list[tuple[str, int]]:
@@ -159,7 +147,8 @@ def answer(arguments: list[str], events: Events) -> None:
     events.busy = False
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         end(status)
-    events.send("done", again=before.holds() and events.requests < REQUESTS)
+    again = before.holds() and events.requests < REQUESTS
+    parent.tell(event="done", again=again)
 
 
 @contextlib.contextmanager
@@ -205,22 +194,18 @@ def end(status: int) -> None:
 
 def main() -> None:
     """Answer requests until there are no more."""
-    descriptor, requests, time_limit = sys.argv[1:]
-    os.set_inheritable(int(descriptor), False)
-    os.set_inheritable(int(requests), False)
-    events = Events(int(descriptor))
+    events = Events()
     threading.Thread(
-        target=watch_main_thread, args=(events, float(time_limit)), daemon=True
+        target=watch_main_thread, args=(events, float(sys.argv[1])), daemon=True
     ).start()
     gc.freeze()
-    events.send("ready")
-    with os.fdopen(int(requests), encoding="utf-8") as lines:
-        for line in lines:
-            answer(json.loads(line), events)
-            # What is still there stays, above all MAX: from now on, the many garbage
-            # collections of pytest need not look at it.
-            gc.collect()
-            gc.freeze()
+    parent.tell(event="ready")
+    for arguments in parent.messages():
+        answer(arguments, events)
+        # What is still there stays, above all MAX: from now on, the many garbage
+        # collections of pytest need not look at it.
+        gc.collect()
+        gc.freeze()
     end(0)
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from course.checkpoint import Opened
+from course.model.checkpoint import Checkpoint
 
 ARCHITECTURE = "GPT2LMHeadModel"
 """What step 18 calls it."""
@@ -22,7 +22,7 @@ ARCHITECTURE = "GPT2LMHeadModel"
 NAMES = "names.json"
 
 
-def hand_over(model: Opened, folder: Path) -> None:
+def hand_over(model: Checkpoint, folder: Path) -> None:
     """Write down what was read of a model.
 
     Args:
@@ -32,9 +32,9 @@ def hand_over(model: Opened, folder: Path) -> None:
             weights, and which of the tensors in them is which.
     """
     # MAX's server does not start without one: that of no token never comes.
-    ends = sorted(model.end_of_text) or [model.sizes["vocab_size"]]
+    ends = sorted(model.end_of_text) or [model.config.vocab_size]
     config = {
-        **model.sizes,
+        **asdict(model.config),
         "model_type": "gpt2",
         "architectures": [ARCHITECTURE],
         "eos_token_id": ends,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from course.check.activity import Activity
 from course.check.result import StepResult
 from course.check.runner import (
     Doing,
@@ -34,7 +35,7 @@ class Job:
     step: Step
     rehearse: bool = False
     began: float = field(default_factory=time.monotonic)
-    doing: str = "run"
+    doing: Activity = Activity.RUN
     answered: bool = False
 
 
@@ -59,7 +60,7 @@ class Checker:
         """Begin a job; nothing else may be under way."""
         assert self.job is None
         self.job = job
-        job.doing = "run" if self.ready else "start"
+        job.doing = Activity.RUN if self.ready else Activity.START
         self._worker.check([job.step], solutions=job.rehearse, device=self._device)
 
     def hear(self) -> StepResult | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import signal
 import subprocess
@@ -14,8 +13,9 @@ from types import FrameType
 
 from rich.console import Console, RenderableType
 
-from course import child
+from course.check.activity import Activity
 from course.hints import LEVELS
+from course.process.child import Child
 from course.runtime import assert_device
 from course.steps import STEPS, Step
 from course.warm import missing_kernels
@@ -28,7 +28,7 @@ from course.watch.views import Plain, Screen, View, progress, status
 
 TICK = 0.03  # Seconds between two looks at the files.
 LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-GRACE = 1.0  # Seconds that a check of what was saved over may go on.
+GRACE = 1.0  # Seconds that what nobody waits for any more may go on.
 
 
 def watch(start: Step | None, device: str, plain: bool) -> None:
@@ -76,19 +76,12 @@ def _compiling_in_the_background(device: str) -> Iterator[None]:
     if not missing_kernels([step.number for step in STEPS], device):
         yield
         return
-    warming = subprocess.Popen(
-        child.command("course", "warm", f"--device={device}"),
-        env=child.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    options = ("warm", f"--device={device}")
+    warming = Child("course", *options, prints_to=subprocess.DEVNULL)
     try:
         yield
     finally:
-        if warming.poll() is None:
-            os.killpg(warming.pid, signal.SIGTERM)
+        warming.stop(GRACE)
 
 
 class Watch:
@@ -166,7 +159,7 @@ class Watch:
         if (
             job is None
             or since is None
-            or job.doing != "run"
+            or job.doing is not Activity.RUN
             or not self._checker.ready
         ):
             return

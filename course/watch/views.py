@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from course.check.command import describe
+from course.check.activity import PATIENCE
 from course.check.report import render
 from course.steps import from_root
 from course.watch.checker import Job
@@ -18,7 +18,6 @@ from course.watch.panels import KEYS
 from course.watch.session import Session
 
 CLEAR = "\x1b[H\x1b[2J"
-PATIENCE = 1.0  # Seconds before the reader is told that a check takes long.
 
 
 class View(Protocol):
@@ -132,7 +131,7 @@ def _waiting_for(session: Session, job: Job | None) -> str:
     if job is None or (since is None and (job.answered or not is_awaited)):
         return ""
     waited = time.monotonic() - (since or job.began)
-    return f"{describe(job.doing, waited)}, {waited:.0f} s" if waited > PATIENCE else ""
+    return f"{job.doing.describe(waited)}, {waited:.0f} s" if waited > PATIENCE else ""
 
 
 def keys() -> Text:

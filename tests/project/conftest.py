@@ -104,28 +104,40 @@ def checks():
 @pytest.fixture(scope="session")
 def demo():
     """The demo model as the course reads it."""
-    from course.checkpoint import load_checkpoint
+    from course.model.checkpoint import open_checkpoint
 
-    return load_checkpoint(str(DEMO_MODEL))
+    return open_checkpoint(str(DEMO_MODEL))
 
 
 @pytest.fixture(scope="session")
 def solutions():
     """The code of the solutions that generating needs."""
-    from course.code import load_code
+    from course.model.modules import load_code
 
     return load_code("solutions")
 
 
 @pytest.fixture(scope="session")
-def fast_demo(demo, solutions):
-    """The demo model on the Mojo kernels: the decoder of step 15."""
-    from course.compiled import compile_kernels
-    from course.kernels import package
+def on_kernels(solutions):
+    """Compile a model on the Mojo kernels: a decoder of step 15."""
+    from max.driver import CPU
 
-    capacity = demo.sizes["n_positions"]
-    parts = (demo.sizes, demo.weights, solutions, package())
-    return compile_kernels(*parts, "float32", capacity)
+    from course.model.compile import compile_kernels
+    from course.model.kernel_package import package
+
+    def decoder(checkpoint, dtype="float32"):
+        config = checkpoint.config
+        model = compile_kernels(checkpoint, solutions, package(), dtype)
+        capacity = min(config.n_positions, 256)
+        return solutions.cache.Decoder(model, config, capacity=capacity, device=CPU())
+
+    return decoder
+
+
+@pytest.fixture(scope="session")
+def fast_demo(demo, on_kernels):
+    """The demo model on the Mojo kernels."""
+    return on_kernels(demo)
 
 
 @pytest.fixture(scope="session")

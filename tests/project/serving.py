@@ -1,45 +1,36 @@
 """A running `course serve`, for the tests that ask it something."""
 
 import json
-import os
 import re
-import select
-import signal
 import subprocess
-import sys
 import time
 
 import httpx
 import openai
 import pytest
 
+from course.process.child import Child
+from course.process.launcher import environment
+
 COLD = 900
 """How many seconds a start may take: MAX may have to compile everything first."""
 
 
-class Served:
+class Served(Child):
     """A `course serve` of its own, on a port that was free."""
 
     def __init__(self, *options):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "course", "serve", "--port", "0", *options],
-            cwd="/",
-            env={**os.environ, "COLUMNS": "100"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+        super().__init__(
+            *("course", "serve", "--port", "0", *options),
+            variables=environment(COLUMNS="100"),
         )
-        self.said = ""
         end = time.monotonic() + COLD
-        while not re.search("curl .*\n", self.said):
-            left = max(0, end - time.monotonic())
-            readable, _, _ = select.select([self.process.stdout], [], [], left)
-            piece = os.read(self.process.stdout.fileno(), 4096) if readable else b""
-            if not piece:
-                self.process.kill()
-                pytest.fail(f"it does not start:\n{self.said}")
-            self.said += piece.decode()
-        self.port = int(re.search(r":(\d+)/v1", self.said)[1])
+        while not re.search("curl .*\n", self.log()):
+            self.hear(1.0)
+            if self.has_ended or time.monotonic() > end:
+                self.stop()
+                pytest.fail(f"it does not start:\n{self.log()}")
+        self.port = int(re.search(r":(\d+)/v1", self.log())[1])
         self.address = f"http://127.0.0.1:{self.port}"
         self.base = f"{self.address}/v1"
 
@@ -49,22 +40,15 @@ class Served:
         )
 
     def family(self):
-        """The IDs of all processes that belong to it: they are in one group."""
-        children = [pid for pid, parent, _ in processes() if parent == self.process.pid]
-        return [pid for pid, _, group in processes() if group in children]
-
-    def stop(self, number=signal.SIGTERM):
-        """End it; return its exit status and what else it said."""
-        self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=120)
-        return self.process.returncode, rest.decode()
-
-    def __enter__(self):
-        return self
+        """The IDs of all processes of MAX's server: they are in one group."""
+        [leader] = [
+            pid for pid, parent, group in processes() if parent == self.pid != group
+        ]
+        return [pid for pid, _, group in processes() if group == leader]
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.stop()
+        """End it as a supervisor of services does."""
+        self.stop(grace=60)
 
 
 def processes():

@@ -5,15 +5,15 @@ import io
 import pytest
 from rich.console import Console
 
-from course.bench.clients import Answer, ask_all
+from course.bench.clients import TimedAnswer, ask_all
 from course.bench.latency import figures, gaps, percentiles, speedup
-from course.bench.serving import CLIENTS, OURS, PROMPTS, THEIRS, Server
+from course.bench.serving import CLIENTS, OURS, PROMPTS, THEIRS, server
 from course.bench.serving_table import print_table
 
 # Two texts that overlap; of the second, two tokens come in one piece.
 ANSWERS = [
-    Answer("a", 10.0, [(10.5, 1), (10.6, 1), (10.8, 1)], "one two three"),
-    Answer("b", 10.2, [(10.9, 1), (11.5, 2)], "four five six"),
+    TimedAnswer("a", 10.0, [(10.5, 1), (10.6, 1), (10.8, 1)], "one two three"),
+    TimedAnswer("b", 10.2, [(10.9, 1), (11.5, 2)], "four five six"),
 ]
 
 
@@ -61,8 +61,8 @@ def test_table_shows_every_number_of_clients():
 @pytest.mark.thorough
 def test_both_servers_write_the_same():
     """Greedily, with the texts of `course serve` in one batch."""
-    with Server(OURS) as server, Server(THEIRS) as locked:
-        ours = ask_all(server.port, PROMPTS, clients=4, new_tokens=8)
-        theirs = ask_all(locked.port, PROMPTS, clients=4, new_tokens=8)
-    assert [answer.text for answer in ours] == [answer.text for answer in theirs]
-    assert all(answer.tokens == 8 for answer in [*ours, *theirs])
+    with server(OURS) as ours, server(THEIRS) as theirs:
+        of_ours = ask_all(ours.port, PROMPTS, clients=4, new_tokens=8)
+        of_theirs = ask_all(theirs.port, PROMPTS, clients=4, new_tokens=8)
+    assert [answer.text for answer in of_ours] == [answer.text for answer in of_theirs]
+    assert all(answer.tokens == 8 for answer in [*of_ours, *of_theirs])

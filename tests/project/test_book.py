@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import socket
 import statistics
 import subprocess
@@ -616,8 +617,8 @@ def test_serves(tmp_path):
         assert "socket.onmessage" in text
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, 2)
-        assert process.wait(20) == 130
+            os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
 
 
 def test_port_taken(capsys):

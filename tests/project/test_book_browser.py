@@ -110,13 +110,13 @@ def logits_after(demo):
     """The solutions' logits for what follows a text, one operation at a time."""
     from max.driver import CPU
 
-    from course.code import load_code
-    from course.compiled import build_whole_sequence
+    from course.model.compile import build_whole_sequence
+    from course.model.modules import load_code
     from course.runtime import prepare
 
     prepare()
     code = load_code("solutions")
-    model = build_whole_sequence(demo.sizes, demo.weights, code, CPU())
+    model = build_whole_sequence(demo, code, CPU())
 
     def logits(text):
         ids = code.generation.encode_text(text, demo.tokenizer, device=CPU())

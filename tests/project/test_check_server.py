@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from course.check.server import explain
-from course.ports import free_ports
+from course.process.ports import free_ports
 
 FILE = Path("/home/reader/steps/step_18.py")
 

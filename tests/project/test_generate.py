@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +12,11 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from course.checkpoint import read_model
-from course.compiled import compile_kernels
+from course import cli
 from course.errors import CourseError, Misuse
-from course.generate import Request, budget
-from course.kernels import package
+from course.generate.command import budget
+from course.generate.request import Request
+from course.model.checkpoint import open_checkpoint
 from course.skeleton import make_skeleton
 from course.steps import DEMO_MODEL, ROOT, STEPS
 
@@ -98,7 +99,7 @@ def test_demo_is_greedy_like_hugging_face(part, both_greedy):
 def test_demo_ends_like_hugging_face(demo, both_greedy):
     """A whole story: both stop at the same end of text."""
     prompt = "Once upon a time"
-    room = demo.sizes["n_positions"] - len(demo.tokenizer.encode(prompt).ids)
+    room = demo.config.n_positions - len(demo.tokenizer.encode(prompt).ids)
     actual, expected = both_greedy(prompt, room)
     assert actual == expected
 
@@ -112,17 +113,21 @@ def test_unequal_batch_is_like_each_text_alone(demo, solutions, fast_demo):
         assert actual == alone
 
 
-@thorough
-def test_124m_is_greedy_like_hugging_face(tmp_path_factory, solutions):
-    """GPT-2 small with random weights: 200 prompts of 8 lengths, in batches."""
+@pytest.fixture
+def gpt2_small(tmp_path):
+    """GPT-2 small with random weights: transformers' model, and ours."""
     torch.manual_seed(1)
     model = GPT2LMHeadModel(GPT2Config()).eval()
-    folder = tmp_path_factory.mktemp("gpt2-small")
-    model.save_pretrained(folder)
-    sizes, weights = read_model(folder)
-    (folder / "model.safetensors").unlink()
-    decoder = compile_kernels(sizes, weights, solutions, package(), "float32", 64)
+    model.save_pretrained(tmp_path)
+    shutil.copy(DEMO_MODEL / "tokenizer.json", tmp_path)
+    return model, open_checkpoint(str(tmp_path))
 
+
+@thorough
+def test_124m_is_greedy_like_hugging_face(gpt2_small, solutions, on_kernels):
+    """200 prompts of 8 lengths, in batches."""
+    model, checkpoint = gpt2_small
+    decoder = on_kernels(checkpoint)
     new_tokens = 4
     random = np.random.default_rng(7)
     for length in (1, 2, 3, 5, 8, 13, 21, 34):
@@ -134,13 +139,10 @@ def test_124m_is_greedy_like_hugging_face(tmp_path_factory, solutions):
 
 @thorough
 @pytest.mark.parametrize(("dtype", "similar"), [("bfloat16", 0.9999), ("int8", 0.999)])
-def test_rounded_124m_is_similar(tmp_path, solutions, dtype, similar):
+def test_rounded_124m_is_similar(gpt2_small, on_kernels, dtype, similar):
     """Logits of GPT-2 small with rounded weights: their angle to the exact ones."""
-    torch.manual_seed(1)
-    model = GPT2LMHeadModel(GPT2Config()).eval()
-    model.save_pretrained(tmp_path)
-    sizes, weights = read_model(tmp_path)
-    decoder = compile_kernels(sizes, weights, solutions, package(), dtype, 64)
+    model, checkpoint = gpt2_small
+    decoder = on_kernels(checkpoint, dtype)
     ids = np.random.default_rng(7).integers(0, 50257, size=(4, 32))
     actual = decoder.prefill(ids.tolist())
     with torch.no_grad():
@@ -150,22 +152,17 @@ def test_rounded_124m_is_similar(tmp_path, solutions, dtype, similar):
     assert cosine.min() > similar
 
 
-def test_rounded_demo_is_as_good(demo, solutions):
+def test_rounded_demo_is_as_good(demo, solutions, fast_demo, on_kernels):
     """Perplexity on held-out stories: 8-bit weights cost less than one percent."""
-    exact, rounded = (
-        perplexity(demo, solutions, dtype) for dtype in ("float32", "int8")
-    )
-    assert rounded < 1.01 * exact
+    exact = perplexity(demo, solutions, fast_demo)
+    assert perplexity(demo, solutions, on_kernels(demo, "int8")) < 1.01 * exact
 
 
-def perplexity(demo, solutions, dtype):
+def perplexity(demo, solutions, decoder):
     """How sure the model is of stories that it was not trained on, token by token."""
-    capacity = demo.sizes["n_positions"]
-    parts = (demo.sizes, demo.weights, solutions, package())
-    decoder = compile_kernels(*parts, dtype, capacity)
     surprise = []
     for story in write_stories(4, seed=4_071_979):
-        ids = demo.tokenizer.encode(story).ids[:capacity]
+        ids = demo.tokenizer.encode(story).ids[: decoder.capacity]
         logits = decoder.prefill([ids[:1]])
         for token_id in ids[1:]:
             [row] = logits
@@ -175,29 +172,37 @@ def perplexity(demo, solutions, dtype):
     return np.exp(np.mean(surprise))
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"temperature": -1.0},
-        {"temperature": float("nan")},
-        {"temperature": float("inf")},
-        {"top_k": -1},
-        {"top_p": 0.0},
-        {"top_p": 1.1},
-        {"top_p": float("nan")},
-        {"min_p": 1.5},
-        {"repetition_penalty": 0.0},
-        {"code": "mine"},
-        {"device": "tpu"},
-        {"dtype": "float16"},
-        {"stop": ["END", ""]},
-    ],
-)
-def test_refused(values):
-    """Values that make no sense are named."""
-    [(name, _)] = values.items()
-    with pytest.raises(Misuse, match="--" + name.replace("_", "-")):
-        Request("The", **values)
+REFUSED = [
+    "--temperature -1.0: it must be 0 (greedy) or above.",
+    "--temperature nan: it must be 0 (greedy) or above.",
+    "--temperature inf: it must be 0 (greedy) or above.",
+    "--top-k -1: Input should be greater than or equal to 0.",
+    "--top-p 0.0: it must be above 0 and at most 1.",
+    "--top-p 1.1: it must be above 0 and at most 1.",
+    "--top-p nan: it must be above 0 and at most 1.",
+    "--min-p 1.5: Input should be less than or equal to 1.",
+    "--min-p nan: Input should be less than or equal to 1.",
+    "--repetition-penalty 0.0: it must be above 0; 1 changes nothing.",
+    "--repetition-penalty inf: it must be above 0; 1 changes nothing.",
+    "--max-new-tokens 0: Input should be greater than or equal to 1.",
+    "--seed x: Input should be a valid integer, unable to parse string as an integer.",
+    "--code mine: 'mine' is not one of 'solutions', 'steps'.",
+    "--device tpu: 'tpu' is not one of 'auto', 'cpu', 'gpu'.",
+    "--dtype float16: 'float16' is not one of 'float32', 'bfloat16', 'int8'.",
+    "--stop '': give some text to stop at.",
+]
+
+
+@pytest.mark.parametrize("said", REFUSED)
+def test_refused(said, monkeypatch, capsys):
+    """Values that make no sense are named, and what would make some."""
+    option, value = said.partition(":")[0].split()
+    command = ["course", "generate", "The", option, value.strip("'")]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit) as ended, cli.errors_in_one_sentence():
+        cli.app(standalone_mode=False)
+    assert ended.value.code == 2
+    assert capsys.readouterr() == ("", f"course: {said}\n")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +217,7 @@ def test_refused_together(values):
 
 def test_budget(demo):
     """What fits is generated; what cannot fit is refused before anything is done."""
-    n_positions = demo.sizes["n_positions"]
+    n_positions = demo.config.n_positions
     long = "fox " * n_positions
     fitting = demo.tokenizer.decode(demo.tokenizer.encode(long).ids[: n_positions - 3])
     length = len(demo.tokenizer.encode(fitting).ids)
@@ -280,10 +285,10 @@ def test_same_seed_same_text(course):
         ((""), 1, "The prompt is empty"),
         (("The", "--max-new-tokens", "100000"), 1, "does not fit"),
         (("The", "--model", "./nowhere"), 1, "There is no directory ./nowhere"),
-        (("The", "--temperature", "-1"), 2, "--temperature -1.0"),
-        (("The", "--top-p", "2"), 2, "--top-p 2.0"),
-        (("The", "--code", "mine"), 2, "--code mine"),
-        (("The", "--device", "tpu"), 2, "--device tpu"),
+        (("The", "--temperature", "-1"), 2, "--temperature -1.0: it must be 0"),
+        (("The", "--device", "tpu"), 2, "--device tpu: 'tpu' is not one of"),
+        (("The", "--color"), 2, "No such option: --color"),
+        ((), 2, "Missing argument 'prompt'"),
     ],
 )
 def test_bad_input(course, options, status, expected):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from course.steps import STEPS
-from tests.project.test_serve import Served
+from tests.project.serving import Served
 
 pytestmark = pytest.mark.gpu
 

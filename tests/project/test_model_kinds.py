@@ -12,12 +12,12 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
-from course.checkpoint import load_checkpoint, open_checkpoint
+from course.model.checkpoint import open_checkpoint
 from course.serve.handover import hand_over
-from course.serve.server import Order, _pipeline
+from course.serve.server_process import Order, _pipeline
 from course.steps import ROOT
 from tests.project.model_kinds import ENDS, KINDS, PROMPT, ROWS, UNWRAPPED, save_base
-from tests.project.test_serve import Served
+from tests.project.serving import Served
 
 NEW_TOKENS = 12
 ARCHITECTURE = f"{ROOT}/solutions:solution_18"
@@ -89,18 +89,13 @@ def up_to_end(tokens, ends):
 
 @pytest.mark.sample(4)
 @pytest.mark.parametrize("name", ALL)
-def test_generate(name, made, solutions):
+def test_generate(name, made, solutions, on_kernels):
     """`course generate` reads and writes the tokens that transformers does."""
-    from course.compiled import compile_kernels
-    from course.kernels import package
-
     kind = made(name)
-    model = load_checkpoint(str(kind.folder))
+    model = open_checkpoint(str(kind.folder))
     assert model.tokenizer.encode(PROMPT).ids == kind.prompt
-    parts = (model.sizes, model.weights, solutions, package())
-    decoder = compile_kernels(*parts, "float32", model.sizes["n_positions"])
     tokens = solutions.sampling.generate_tokens(
-        decoder,
+        on_kernels(model),
         [kind.prompt],
         NEW_TOKENS,
         solutions.sampling.Sampling(temperature=0),
@@ -129,9 +124,9 @@ def test_serve_reads_the_same(name, made, tmp_path):
     from max.graph.weights import WeightsFormat, load_weights
 
     kind = made(name)
-    model = load_checkpoint(str(kind.folder))
-    hand_over(open_checkpoint(str(kind.folder)), tmp_path)
-    order = Order(str(tmp_path), "model", ARCHITECTURE, "cpu", 8, -1, -1)
+    model = open_checkpoint(str(kind.folder))
+    hand_over(model, tmp_path)
+    order = Order(str(tmp_path), "model", ARCHITECTURE, "cpu", 8, -1)
     found = _pipeline(order)
     tokenizer = found["tokenizer"]
     assert asyncio.run(tokenizer.encode(PROMPT)).tolist() == kind.prompt

@@ -11,14 +11,20 @@ import tokenize
 
 import pytest
 
-from course.check.loading import StepCannotLoad, load_step
+from course.check.loading import load_step
 from course.open_todos import open_todos
 from course.skeleton import make_skeleton
-from course.source import NotPythonText, lines_of, read_source
+from course.source import NotPythonText, StepCannotLoad, lines_of, read_source
 from course.steps import ROOT, STEPS, get_step
 
 RIGHT = (ROOT / "solutions" / "solution_03.py").read_text()
-CHILD = [sys.executable, "-P", str(ROOT / "course" / "child.py"), "course"]
+LAUNCHER = "course/process/launcher.py"
+CHILD = [
+    sys.executable,
+    "-P",
+    str(ROOT / LAUNCHER),
+    "course",
+]
 
 READABLE = {
     "mark": b"\xef\xbb\xbf" + RIGHT.encode(),
@@ -151,7 +157,7 @@ def test_litter(littered, course):
 
 def test_digest_is_of_the_steps(littered, monkeypatch):
     """A graph is kept for the text of the steps, and for nothing else."""
-    from course import code
+    from course.model import modules
 
     monkeypatch.setenv("COURSE_STEPS_DIR", str(littered))
     monkeypatch.setattr(sys, "path", sys.path[:])
@@ -159,7 +165,7 @@ def test_digest_is_of_the_steps(littered, monkeypatch):
     monkeypatch.setattr(sys, "meta_path", finders)
     for step in STEPS:
         sys.modules.pop(step.module, None)
-    read = code.load_code("steps")
+    read = modules.load_code("steps")
     before = read.digest
     (littered / "other.py").write_text("x = 1")
     assert read.digest == before
@@ -230,7 +236,13 @@ def odd_copy(tmp_path_factory):
 def in_copy(root, *arguments, **environment):
     """Run the copy's `course`, in its folder."""
     ran = subprocess.run(
-        [sys.executable, "-P", str(root / "course" / "child.py"), "course", *arguments],
+        [
+            sys.executable,
+            "-P",
+            str(root / LAUNCHER),
+            "course",
+            *arguments,
+        ],
         cwd=root,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
@@ -311,15 +323,15 @@ def test_settings_of_python(course, surroundings):
 MAX_IN_THE_PARENT = """
 import os, subprocess
 import course
-from course import child
+from course.process.launcher import command, environment
 from max.driver import CPU
 from course.warm import KERNELS
 next(kernel for kernel in KERNELS if kernel.name == "divide").run(CPU())
 ran = subprocess.run(
-    child.command("json.tool", "--help"), env=child.environment(), capture_output=True
+    command("json.tool", "--help"), env=environment(), capture_output=True
 )
 assert ran.returncode == 0, ran.stderr
-changed = {"PYTHONEXECUTABLE", "PYTHONPATH"} & child.environment().keys()
+changed = {"PYTHONEXECUTABLE", "PYTHONPATH"} & environment().keys()
 assert changed == {"PYTHONPATH"} & os.environ.keys(), changed
 """
 

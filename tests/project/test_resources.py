@@ -14,7 +14,7 @@ from course.cache import can_be_written
 from course.check.result import StepResult
 from course.check.runner import Ended, explain, run_checks
 from course.errors import CourseError
-from course.signals import first_to_end, what_ended
+from course.process.signals import first_to_end, what_ended
 from course.steps import get_step
 from tests.project.conftest import solution_with
 
@@ -287,8 +287,8 @@ def test_a_user_without_a_home(monkeypatch, tmp_path):
     """A user whom the system does not know, as in many containers."""
     code = (
         "import os; os.environ.pop('HOME', None); os.setuid(54321)\n"
-        "from course.cache import settle, user_cache\n"
-        "settle(); print(user_cache())"
+        "from course.cache import cache_folder, settle\n"
+        "settle(); print(cache_folder())"
     )
     if os.getuid() != 0:
         pytest.skip("only root can become another user")

@@ -188,7 +188,7 @@ def test_next_to_nothing(complete, field, value):
 
 def test_without_max_tokens(complete, demo, course):
     """As many tokens follow as after `course generate`, and the same ones."""
-    n_positions = demo.sizes["n_positions"]
+    n_positions = demo.config.n_positions
     for prompt in (PROMPT, "the fox " * 60):
         expected = json.loads(course("generate", prompt, "--greedy", "--json").out)
         for max_tokens in (openai.omit, None):
@@ -203,7 +203,7 @@ def test_without_max_tokens(complete, demo, course):
 
 def test_to_the_last_position(complete, course, demo):
     """What fits exactly is written, and one token more is refused, by both."""
-    n_positions = demo.sizes["n_positions"]
+    n_positions = demo.config.n_positions
     prompt = "the fox " * 60
     length = len(demo.tokenizer.encode(prompt).ids)
     room = n_positions - length
@@ -225,7 +225,7 @@ def test_to_the_last_position(complete, course, demo):
 
 def test_a_full_context(complete, course, demo):
     """A prompt that fills it leaves nothing to write, for both."""
-    n_positions = demo.sizes["n_positions"]
+    n_positions = demo.config.n_positions
     words = "the fox " * n_positions
     ids = demo.tokenizer.encode(words).ids[:n_positions]
     text = demo.tokenizer.decode(ids)
@@ -475,7 +475,8 @@ def test_printed_line(served, other):
         ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"), dead
     )
     for server in (served, other):
-        [line] = [each for each in server.said.splitlines() if each.startswith("curl ")]
+        lines = server.log().splitlines()
+        [line] = [each for each in lines if each.startswith("curl ")]
         ran = subprocess.run(
             ["bash", "-c", line],
             env={**os.environ, **proxies, "NO_PROXY": "", "no_proxy": ""},
@@ -487,13 +488,13 @@ def test_printed_line(served, other):
         answer = json.loads(ran.stdout)
         assert answer["choices"][0]["text"]
         assert answer["model"] in {"demo", NAME}
-    assert f"The model {NAME} is at http://127.0.0.1:{other.port}/v1" in other.said
-    assert "Everyone who can reach this machine can use it." in other.said
+    assert f"The model {NAME} is at http://127.0.0.1:{other.port}/v1" in other.log()
+    assert "Everyone who can reach this machine can use it." in other.log()
 
 
 def test_line_of_the_readme(served):
     """The README's line is the printed one, on the port that it is for."""
-    [line] = [each for each in served.said.splitlines() if each.startswith("curl ")]
+    [line] = [each for each in served.log().splitlines() if each.startswith("curl ")]
     text = (ROOT / "README.md").read_text().replace("\\\n", " ")
     [shown] = [each for each in text.splitlines() if each.startswith("curl ")]
     assert shlex.split(shown) == shlex.split(line.replace(f":{served.port}/", ":8000/"))

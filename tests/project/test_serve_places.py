@@ -11,7 +11,7 @@ import pytest
 
 from course.plain_path import plain_path
 from course.steps import DEMO_MODEL
-from tests.project.test_serve import Served, processes
+from tests.project.serving import Served
 
 
 @pytest.mark.thorough
@@ -20,20 +20,16 @@ def test_odd_folder(tmp_path):
     folder = tmp_path / "m:o [d] 'e' é #% *"
     shutil.copytree(DEMO_MODEL, folder)
     with Served("--model", str(folder)) as server:
-        line = re.search("^curl .*$", server.said, re.MULTILINE)[0]
+        line = re.search("^curl .*$", server.log(), re.MULTILINE)[0]
         ran = subprocess.run(
             line, shell=True, capture_output=True, text=True, timeout=60, check=True
         )
         answer = json.loads(ran.stdout)
         assert answer["model"] == folder.name
         assert answer["choices"][0]["text"]
-        [child] = [
-            pid for pid, parent, _ in processes() if parent == server.process.pid
-        ]
-        os.kill(child, signal.SIGILL)
-        said, _ = server.process.communicate(timeout=60)
-    assert server.process.returncode == 1
-    assert "SIGILL: this processor lacks an instruction" in said.decode()
+        os.kill(min(server.family()), signal.SIGILL)
+        assert server.wait() == 1
+    assert "SIGILL: this processor lacks an instruction" in server.log()
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "a[b]", "star*", "what?"])

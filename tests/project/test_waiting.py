@@ -6,10 +6,10 @@ import time
 import pytest
 from rich.console import Console
 
-from course import generate
 from course.check import command
+from course.check.activity import Activity
 from course.check.runner import Doing
-from course.generate import say
+from course.console import COMPILING, say
 
 
 class Log(io.StringIO):
@@ -27,20 +27,20 @@ class Log(io.StringIO):
 @pytest.mark.parametrize("seconds", [0.0, 0.3])
 def test_compiling_is_said_only_when_it_takes_long(seconds, monkeypatch):
     """What MAX finds in its cache takes seconds, and is not called compiling."""
-    monkeypatch.setattr(generate, "PATIENCE", 0.1)
+    monkeypatch.setattr("course.console.PATIENCE", 0.1)
     log = Log()
-    with say(log.console, "preparing the model", generate.COMPILING):
+    with say(log.console, "preparing the model", COMPILING):
         time.sleep(seconds)
     time.sleep(0.2)
     expected = ["preparing the model …"]
     if seconds:
-        expected.append(f"{generate.COMPILING} …")
+        expected.append(f"{COMPILING} …")
     assert log.lines == expected
 
 
 def test_compiling_is_said_in_a_terminal(monkeypatch):
     """There, the text changes in its place."""
-    monkeypatch.setattr(generate, "PATIENCE", 0.1)
+    monkeypatch.setattr("course.console.PATIENCE", 0.1)
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=100)
     with say(console, "preparing", "compiling"):
@@ -64,7 +64,7 @@ def test_a_log_says_once_what_takes_long(clock):
     waiting = command.Waiting(log.console, None)
     for second in range(60):
         clock[0] = float(second)
-        waiting.tell(Doing("run" if second < 20 else "compile", 15))
+        waiting.tell(Doing(Activity.RUN if second < 20 else Activity.COMPILE, 15))
     waiting.over()
     assert log.lines == [
         "step 15: running your code …",
@@ -76,7 +76,7 @@ def test_a_log_is_silent_about_what_is_quick(clock):
     """A warm check leaves no line in a log."""
     log = Log()
     waiting = command.Waiting(log.console, None)
-    for what in ("start", "reference", "run", "compile"):
+    for what in (a for a in Activity if a is not Activity.SERVE):
         clock[0] += 1.0
         waiting.tell(Doing(what, 3))
     waiting.over()
@@ -85,6 +85,6 @@ def test_a_log_is_silent_about_what_is_quick(clock):
 
 def test_what_is_in_the_cache_is_not_compiled():
     """The worker cannot tell; the time can."""
-    assert command.describe("compile", 1.0) == command.DOING["run"]
-    assert command.describe("compile", 9.0) == command.DOING["compile"]
-    assert command.describe("serve", 1.0) == command.DOING["serve"]
+    assert Activity.COMPILE.describe(1.0) == Activity.RUN.value
+    assert Activity.COMPILE.describe(9.0) == Activity.COMPILE.value
+    assert Activity.SERVE.describe(1.0) == Activity.SERVE.value

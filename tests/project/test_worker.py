@@ -11,7 +11,7 @@ from course.steps import ROOT
 # The calls that MAX makes while something is compiled, also from its cache.
 SEEN = """
 import course, sys
-from course.check.worker import COMPILING, _what
+from course.check.worker import _activity
 import numpy as np
 from max.driver import CPU
 from max.dtype import DType
@@ -21,7 +21,7 @@ from max.experimental.tensor import Tensor, TensorType
 seen = set()
 def look(frame, event, argument):
     if event == "call":
-        seen.add(_what(frame))
+        seen.add(_activity(frame).name)
 ones = Tensor(np.ones((2, 3), np.float32))
 linear = nn.Linear(3, 3)
 sys.setprofile(look)
@@ -34,9 +34,9 @@ print(sorted(seen))
 @pytest.mark.parametrize(
     ("run", "expected"),
     [
-        ("F.softmax(ones).to_numpy()", "['compile', 'run']"),
-        ("linear.compile(TensorType(DType.float32, (2, 3), device=CPU()))", "compile"),
-        ("sum(n * n for n in range(9))", "['run']"),
+        ("F.softmax(ones).to_numpy()", "['COMPILE', 'RUN']"),
+        ("linear.compile(TensorType(DType.float32, (2, 3), device=CPU()))", "COMPILE"),
+        ("sum(n * n for n in range(9))", "['RUN']"),
     ],
 )
 def test_compiling_is_recognized(run, expected):

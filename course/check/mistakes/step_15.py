@@ -244,8 +244,8 @@ MISTAKES = (
         id="first-position-scored",
         what="Your logits are those of the first position.",
         why="What follows the text is said at its last position.",
-        look="`CachedGPT2.forward`: hidden_states[:, -1, :].",
-        lines=(r"lm_head", r"\[:, 0"),
+        look="`CachedBody.forward`: hidden_states[:, -1, :].",
+        lines=(r"ln_f", r"\[:, 0"),
         within="forward",
     ),
     Mistake(
@@ -287,7 +287,7 @@ MISTAKES = (
         id="positions-left-out",
         what="You do not add the position embeddings.",
         why="Without them the model does not know in which order the tokens came.",
-        look="`CachedGPT2.forward`: body.wpe(positions.position_ids).",
+        look="`CachedBody.forward`: self.wpe(positions.position_ids).",
         lines=(
             r"wpe",
             r"wte",
@@ -298,7 +298,7 @@ MISTAKES = (
         id="single-token-without-position",
         what="You add no position embedding where there is a single new token.",
         why="It is the last token of a text, and stands at a position as any other.",
-        look="`CachedGPT2.forward`: body.wpe(positions.position_ids).",
+        look="`CachedBody.forward`: self.wpe(positions.position_ids).",
         lines=(
             r"wpe",
             r"wte",
@@ -398,7 +398,7 @@ MISTAKES = (
         what="Your layers all write into the same cache.",
         why="Each has keys and values of its own; one overwrites what the other has "
         "stored.",
-        look="`CachedGPT2.run_blocks` and `Decoder._empty_caches`.",
+        look="`CachedBody.forward` and `Decoder._empty_caches`.",
         lines=(
             r"caches\[",
             r"\] \*",
@@ -443,19 +443,16 @@ MISTAKES = (
         id="blocks-without-effect",
         what="You do not use what the blocks compute.",
         why="Each block is given what the one before has made.",
-        look="`CachedGPT2.forward` and `run_blocks`.",
-        lines=(
-            r"run_blocks\(",
-            r"block\(",
-        ),
+        look="`CachedBody.forward`: hidden_states = block(...).",
+        lines=(r"block\(",),
         within="",
     ),
     Mistake(
         id="last-norm-left-out",
         what="You give the head hidden states that are not normalized.",
         why="ln_f comes before the head.",
-        look="`CachedGPT2.forward`: body.ln_f.",
-        lines=(r"lm_head",),
+        look="`CachedBody.forward`: self.ln_f.",
+        lines=(r"return.*hidden_states\[:", r"ln_f"),
         within="forward",
     ),
     Mistake(

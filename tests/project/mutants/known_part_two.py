@@ -65,7 +65,7 @@ ATTEND = "weights = F.softmax(scores + positions.mask)"
 SCORED = "scores = query @ keys.transpose(-1, -2) / math.sqrt(self.head_dim)"
 VALUES = "values = append(cache.values, value, positions)"
 FILLED = "return cache[:, :, up_to_here]"
-LAST = "return self.lm_head(body.ln_f(hidden_states[:, -1, :]))"
+LAST = "return self.ln_f(hidden_states[:, -1, :])"
 PLACES = "position_ids = np.maximum(columns - self.padding[:, None], 0)"
 ADVANCED = "        self.length = end\n"
 RESET = "        self.length = 0\n        self.padding ="
@@ -91,12 +91,12 @@ ONE_ARRAY = """empty = np.zeros(shape, dtype=np.float32)
             for _ in range(self.config.n_layer)
         ]"""
 STORED = "    store_slice(cache, new, (slice(None), slice(None), here))\n"
-EACH_CACHE = "for block, cache in zip(self.transformer.h, caches, strict=True):"
+EACH_CACHE = "for block, cache in zip(self.h, caches, strict=True):"
 ONLY_AFTER_PREFILL = "if not self.caches:"
-EMBEDDED = "hidden_states = body.wte(input_ids) + body.wpe(positions.position_ids)"
-EMBEDDED_BUT_SINGLE = """hidden_states = body.wte(input_ids)
+EMBEDDED = "hidden_states = self.wte(input_ids) + self.wpe(positions.position_ids)"
+EMBEDDED_BUT_SINGLE = """hidden_states = self.wte(input_ids)
         if input_ids.shape[-1] != 1:
-            hidden_states = hidden_states + body.wpe(positions.position_ids)"""
+            hidden_states = hidden_states + self.wpe(positions.position_ids)"""
 AGAIN = """self.texts = [
             [*text, token_id]
             for text, token_id in zip(self.texts, token_ids, strict=True)
@@ -192,7 +192,7 @@ HELD_FROM_ITS_FIRST_CHARACTER = """at = self._held.find(stop[0])
 ROUNDED = "np.rint(weight / scale[:, None]).astype(np.int8)"
 SCALE = "scale = np.abs(weight).max(axis=1) / np.float32(127)"
 ZEROS = "    scale[scale == 0] = 1\n"
-BITS = "bits = weights[name].astype(ml_dtypes.bfloat16).view(np.uint16)"
+BITS = "bits = weight.astype(ml_dtypes.bfloat16).view(np.uint16)"
 HANDED_OVER = "quantized[name] = Buffer.from_numpy(bits).view(DType.bfloat16)"
 
 # Step 18
@@ -417,22 +417,22 @@ CHANGES = {
             "one-cache-for-all-layers",
             (
                 EACH_CACHE,
-                "for block in self.transformer.h:\n            cache = caches[0]",
+                "for block in self.h:\n            cache = caches[0]",
             ),
         ),
         ("caches-overlap", (CACHES, ONE_ARRAY)),
         (
             "blocks-without-effect",
             (
-                "hidden_states = self.run_blocks(hidden_states, positions, caches)\n",
-                "self.run_blocks(hidden_states, positions, caches)\n",
+                "            hidden_states = block(hidden_states, cache, positions)\n",
+                "            block(hidden_states, cache, positions)\n",
             ),
         ),
         (
             "last-norm-left-out",
-            ("body.ln_f(hidden_states[:, -1, :])", "hidden_states[:, -1, :]"),
+            ("self.ln_f(hidden_states[:, -1, :])", "hidden_states[:, -1, :]"),
         ),
-        ("positions-left-out", (" + body.wpe(positions.position_ids)", "")),
+        ("positions-left-out", (" + self.wpe(positions.position_ids)", "")),
         ("single-token-without-position", (EMBEDDED, EMBEDDED_BUT_SINGLE)),
         ("positions-one-further", (PLACES, PLACES.replace("columns", "1 + columns"))),
         (
@@ -446,7 +446,7 @@ CHANGES = {
                 "return pre_norm_residual(hidden_states, self.ln_1, self.mlp)",
             ),
         ),
-        (None, ("        self.attn = CachedAttention(config)\n", "")),
+        (None, ("        self.attn = attn\n", "")),
         (None, ("        return logits.to_numpy()\n", "        return logits\n")),
     ],
     16: [
@@ -699,11 +699,11 @@ CHANGES = {
         ("half-precision", (BITS, BITS.replace("ml_dtypes.bfloat16", "np.float16"))),
         (
             "bits-cut-off",
-            (BITS, "bits = (weights[name].view(np.uint32) >> 16).astype(np.uint16)"),
+            (BITS, "bits = (weight.view(np.uint32) >> 16).astype(np.uint16)"),
         ),
         (
             "not-handed-over",
-            (HANDED_OVER, "quantized[name] = weights[name].astype(ml_dtypes.bfloat16)"),
+            (HANDED_OVER, "quantized[name] = weight.astype(ml_dtypes.bfloat16)"),
         ),
         (None, (SCALE, SCALE.replace("axis=1", "axis=0"))),
         (None, (SCALE, SCALE.replace(".max(", ".mean("))),
@@ -712,7 +712,7 @@ CHANGES = {
         (None, (HANDED_OVER, "quantized[name] = Buffer.from_numpy(bits)")),
         (
             None,
-            ('removesuffix("weight") + "scale"', 'removesuffix("weight") + "scales"'),
+            ('quantized[layer + "scale"]', 'quantized[layer + "scales"]'),
         ),
         (
             None,

@@ -19,7 +19,7 @@ from max.driver import CPU, Device, DLPackArray
 from max.experimental.tensor import Tensor
 
 from course.cache import cache_folder, written_whole
-from course.polling import first_run_alone
+from course.model.thread_priority import first_run_alone
 
 logger = logging.getLogger(__name__)
 
@@ -28,34 +28,27 @@ PROCESSOR = Path("/proc/cpuinfo")
 
 
 class KeptGraph:
-    """A graph from the disk, to be called as what `Module.compile` returns."""
+    """A graph from the disk, to be called as what `Module.compile` returns.
+
+    Args:
+        path: Where it is kept.
+        weights: The parameters by name; they are not copied.
+        device: Where it computes.
+
+    Raises:
+        OSError: The file cannot be read.
+        RuntimeError: The file is damaged, or MAX cannot run what is in it.
+    """
 
     def __init__(
         self, path: Path, weights: Mapping[str, DLPackArray], device: Device
     ) -> None:
-        """Load the graph.
-
-        Args:
-            path: Where it is kept.
-            weights: The parameters by name; they are not copied.
-            device: Where it computes.
-
-        Raises:
-            Exception: Whatever MAX raises for a file that it cannot use.
-        """
         session = engine.InferenceSession(devices=[device])
         self._weights = weights
         self._model = session.init(engine.read(path), weights_registry=weights)
 
     def __call__(self, *arguments: Any) -> Tensor:
-        """Run the graph.
-
-        Args:
-            arguments: Tensors, or lists and classes of tensors.
-
-        Returns:
-            Its only output.
-        """
+        """Run the graph on tensors, or lists and classes of tensors."""
         tensors = tree.leaves(arguments, leaf=Tensor)
         [output] = self._model(*(tensor.driver_tensor for tensor in tensors))
         return Tensor(storage=output)
@@ -78,30 +71,29 @@ def kept_or_compiled(
     Returns:
         The graph, ready to be called.
     """
-    graph = _load_or_compile(key, compile_it, weights, device)
+    path = cache_folder() / "graphs" / f"{_digest(key, device)}.mef"
+    graph = _load(path, weights, device)
+    if graph is None:
+        graph = compile_it()
+        _keep(graph, path)
     return first_run_alone(graph) if isinstance(device, CPU) else graph
 
 
-def _load_or_compile(
-    key: str,
-    compile_it: Callable[[], Any],
-    weights: Mapping[str, DLPackArray],
-    device: Device,
-) -> Callable[..., Tensor]:
-    path = cache_folder() / "graphs" / f"{_digest(key, device)}.mef"
-    if path.is_file():
-        try:
-            return KeptGraph(path, weights, device)
-        except Exception as error:  # Whatever it is, compiling mends it.
-            logger.warning(
-                "A compiled graph that was kept cannot be read and is compiled again: "
-                "%s (%s).",
-                str(error).partition("\n")[0],
-                path,
-            )
-    compiled: Callable[..., Tensor] = compile_it()
-    _keep(compiled, path)
-    return compiled
+def _load(
+    path: Path, weights: Mapping[str, DLPackArray], device: Device
+) -> KeptGraph | None:
+    if not path.is_file():
+        return None
+    try:
+        return KeptGraph(path, weights, device)
+    except (OSError, RuntimeError) as error:  # Compiling mends it.
+        logger.warning(
+            "A compiled graph that was kept cannot be read and is compiled again: "
+            "%s (%s).",
+            str(error).partition("\n")[0],
+            path,
+        )
+        return None
 
 
 def _keep(compiled: Any, path: Path) -> None:

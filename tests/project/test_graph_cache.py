@@ -8,7 +8,7 @@ from max.experimental.nn import Linear
 from max.experimental.tensor import Tensor
 from max.graph import TensorType
 
-from course import graphs
+from course.model import graph_cache
 
 WEIGHTS = {
     "weight": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -43,7 +43,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def load(key, compile_it, weights=WEIGHTS):
-    graph = graphs.kept_or_compiled(key, compile_it, weights, CPU())
+    graph = graph_cache.kept_or_compiled(key, compile_it, weights, CPU())
     return graph(Tensor.from_dlpack(X)).to_numpy()
 
 
@@ -62,7 +62,7 @@ def test_compiled_once(cache, compile_it, monkeypatch):
     elsewhere = cache / "cpuinfo"
     elsewhere.write_text("model name : another\n")
     with monkeypatch.context() as patch:
-        patch.setattr(graphs, "PROCESSOR", elsewhere)
+        patch.setattr(graph_cache, "PROCESSOR", elsewhere)
         load("a", compile_it)
     assert compile_it.count == 3
     with monkeypatch.context() as patch:
@@ -88,7 +88,7 @@ class Card:
 def test_accelerators_told_apart():
     """Every card is `gpu:0` to MAX; one's graph is not another's."""
     cards = [Card("sm_80", "A100"), Card("sm_90", "H100"), Card("sm_90", "H200")]
-    assert len({graphs._digest("a", card) for card in cards}) == len(cards)
+    assert len({graph_cache._digest("a", card) for card in cards}) == len(cards)
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a graph", None])
@@ -102,6 +102,14 @@ def test_damaged(cache, compile_it, damage, caplog):
     assert str(path) in caplog.text  # Or a defect would compile anew each time, unseen.
     load("a", compile_it)
     assert compile_it.count == 2
+
+
+def test_defects_show(cache, compile_it):
+    """What is wrong with us is not mended by compiling, and not hidden by it."""
+    load("a", compile_it)
+    with pytest.raises(ValueError, match="bias"):
+        load("a", compile_it, {"weight": WEIGHTS["weight"]})
+    assert compile_it.count == 1
 
 
 def test_no_cache(tmp_path, monkeypatch, compile_it):

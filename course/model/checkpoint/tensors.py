@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from course.checkpoint.hub import find_pickles, only_a_pickle
-from course.checkpoint.json_file import read_object
-from course.checkpoint.shapes import stored_shapes
 from course.errors import CourseError
+from course.model.checkpoint.hub import find_pickles, only_a_pickle
+from course.model.checkpoint.json_file import read_object
+from course.model.checkpoint.shapes import stored_shapes
+from course.model.config import GPT2Config
 
 Array = NDArray[Any]
 
@@ -65,7 +66,6 @@ class StoredTensors(Mapping[str, Array]):
     """
 
     def __init__(self, stored: Mapping[str, Stored]) -> None:
-        """Take them, the largest first."""
         self.stored = dict(
             sorted(stored.items(), key=lambda item: -math.prod(item[1].shape))
         )
@@ -87,7 +87,7 @@ class StoredTensors(Mapping[str, Array]):
         return len(self.stored)
 
 
-def find_tensors(folder: Path, sizes: dict[str, Any], *, tied: bool) -> StoredTensors:
+def find_tensors(folder: Path, config: GPT2Config, *, tied: bool) -> StoredTensors:
     """Find the weights in a directory; only the heads of its files are read.
 
     What transformers takes no notice of, such as stored masks and the heads of other
@@ -95,7 +95,7 @@ def find_tensors(folder: Path, sizes: dict[str, Any], *, tied: bool) -> StoredTe
 
     Args:
         folder: Holds `model.safetensors`, or its shards and their index.
-        sizes: The fields of `GPT2Config`.
+        config: Its sizes.
         tied: Whether `lm_head` may be left out, because it is `wte`. Where both are
             there, each is used, as transformers does it.
 
@@ -104,7 +104,7 @@ def find_tensors(folder: Path, sizes: dict[str, Any], *, tied: bool) -> StoredTe
             it is not clear which tensor is meant.
     """
     present = _read_heads(_weight_files(folder))
-    wanted = stored_shapes(sizes)
+    wanted = stored_shapes(config)
     named = _by_full_name(folder, present, wanted)
     if HEAD not in named and not tied:
         raise CourseError(
@@ -114,7 +114,7 @@ def find_tensors(folder: Path, sizes: dict[str, Any], *, tied: bool) -> StoredTe
     if WTE not in named and HEAD in named and tied:
         named[WTE] = named.pop(HEAD)
     _assert_complete(folder, named, wanted)
-    _assert_no_layer_left(folder, present, sizes["n_layer"])
+    _assert_no_layer_left(folder, present, config.n_layer)
     return StoredTensors(named)
 
 

@@ -18,8 +18,8 @@ from max.experimental import functional as F
 from max.experimental.nn import Linear
 from max.experimental.tensor import Tensor
 from max.graph import TensorType
-from course.graphs import kept_or_compiled
-from course.polling import THREADS
+from course.model.graph_cache import kept_or_compiled
+from course.model.thread_priority import THREADS
 
 weights = {"weight": np.ones((2, 3), np.float32), "bias": np.ones(2, np.float32)}
 x_type = TensorType(DType.float32, ["rows", 3], device=CPU())

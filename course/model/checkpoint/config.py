@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
 from typing import Any
 
-from course.checkpoint.json_file import read_object
 from course.errors import CourseError
-
-SIZES: dict[str, Any] = {
-    "vocab_size": 50257,
-    "n_positions": 1024,
-    "n_embd": 768,
-    "n_layer": 12,
-    "n_head": 12,
-    "n_inner": None,
-    "layer_norm_epsilon": 1e-5,
-}
+from course.model.checkpoint.json_file import read_object
+from course.model.config import GPT2Config
 
 # transformers knows four of them by a second name (`GPT2Config.attribute_map`).
 SECOND_NAMES = {
-    "n_embd": "hidden_size",
-    "n_positions": "max_position_embeddings",
-    "n_head": "num_attention_heads",
-    "n_layer": "num_hidden_layers",
+    "hidden_size": "n_embd",
+    "max_position_embeddings": "n_positions",
+    "num_attention_heads": "n_head",
+    "num_hidden_layers": "n_layer",
 }
 
 # What this GPT-2 computes, the default first; anything else is refused. All the
@@ -72,8 +64,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def sizes_of(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of `GPT2Config` in a configuration.
+def sizes_of(folder: Path, config: dict[str, Any]) -> GPT2Config:
+    """Return the sizes in a configuration; what it leaves out has its default.
 
     Args:
         folder: Where it was read, for messages.
@@ -83,8 +75,13 @@ def sizes_of(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
         CourseError: One of them makes no sense.
     """
     path = folder / "config.json"
-    sizes = {field: _value(config, field) for field in SIZES}
-    for field, value in sizes.items():
+    names = SECOND_NAMES | {
+        field.name: field.name for field in dataclasses.fields(GPT2Config)
+    }
+    sizes = GPT2Config(
+        **{field: config[name] for name, field in names.items() if name in config}
+    )
+    for field, value in vars(sizes).items():
         if field == "n_inner" and value is None:
             continue
         if field == "layer_norm_epsilon":
@@ -95,21 +92,17 @@ def sizes_of(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
             raise CourseError(
                 f"{path}: {field} is {json.dumps(value)}; it must be a positive {what}."
             )
-    if sizes["n_embd"] % sizes["n_head"]:
+    if sizes.n_embd % sizes.n_head:
         raise CourseError(
-            f"{path}: n_embd {sizes['n_embd']} is not a multiple of n_head "
-            f"{sizes['n_head']}."
+            f"{path}: n_embd {sizes.n_embd} is not a multiple of n_head {sizes.n_head}."
         )
     return sizes
 
 
-def _value(config: dict[str, Any], field: str) -> Any:
-    names = (field, SECOND_NAMES.get(field, field))
-    return next((config[name] for name in names if name in config), SIZES[field])
-
-
 def _is_positive_number(value: object) -> bool:
-    return type(value) in (int, float) and 0 < value < math.inf  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return 0 < value < math.inf
 
 
 def read_ends(folder: Path, config: dict[str, Any]) -> frozenset[int]:

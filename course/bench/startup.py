@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from course import child
+from course.process.launcher import command, environment
 from course.steps import DEMO_MODEL, ROOT
 
 HUGGING_FACE = """
@@ -31,7 +31,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
     """What is timed, by name: each does its work and ends."""
     python = [sys.executable, "-P"]
     options = ("--max-new-tokens", "1", "--greedy")
-    generate = child.command("course", "generate", *options)
+    generate = command("course", "generate", *options)
     demo, prompt, words = str(DEMO_MODEL), "Once upon a time", "t1 t2 t3 t4"
     return {
         "first token, demo": [*generate, prompt],
@@ -41,12 +41,12 @@ def commands(folder: Path) -> dict[str, list[str]]:
             *python,
             *("-c", HUGGING_FACE, str(folder), words),
         ],
-        "check 10": child.command("course", "check", "10", "--solutions"),
+        "check 10": command("course", "check", "10", "--solutions"),
         "import max.experimental.nn": [*python, "-c", "import max.experimental.nn"],
     }
 
 
-def start(folder: Path, repeats: int, notes: Console) -> dict[str, list[float]]:
+def time_startup(folder: Path, repeats: int, notes: Console) -> dict[str, list[float]]:
     """Time the commands, in turns.
 
     Args:
@@ -57,13 +57,12 @@ def start(folder: Path, repeats: int, notes: Console) -> dict[str, list[float]]:
     Returns:
         The seconds of every round, by name.
     """
-    environment = child.environment(HF_HUB_OFFLINE="1")
     seconds: dict[str, list[float]] = {name: [] for name in commands(folder)}
     for counted in track(range(repeats + 1), "starting", console=notes):
-        for name, command in commands(folder).items():
+        for name, arguments in commands(folder).items():
             begin = time.perf_counter()
             subprocess.run(
-                command, check=True, capture_output=True, env=environment, cwd=ROOT
+                arguments, check=True, capture_output=True, env=environment(), cwd=ROOT
             )
             if counted:
                 seconds[name].append(time.perf_counter() - begin)

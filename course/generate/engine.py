@@ -14,12 +14,17 @@ from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
 from rich.console import Console
 
-from course.checkpoint import Checkpoint, encode
-from course.code import Code
-from course.compiled import build_whole_sequence, compile_cached, compile_kernels
 from course.errors import Misuse
-from course.generate import Request
-from course.kernels import KernelsUnavailable, package
+from course.generate.request import Request
+from course.model.checkpoint import Checkpoint
+from course.model.compile import (
+    Compiled,
+    build_whole_sequence,
+    compile_cached,
+    compile_kernels,
+)
+from course.model.kernel_package import KernelsUnavailable, package
+from course.model.modules import Code
 from course.runtime import find_device
 
 
@@ -44,12 +49,12 @@ class Engine(ABC):
     @cached_property
     def prompt(self) -> list[int]:
         """The token IDs of the prompt."""
-        return encode(self.checkpoint, self.request.prompt)
+        return self.checkpoint.encode(self.request.prompt)
 
     @cached_property
     def sampling(self) -> Any:
         """How tokens are chosen, as step 16 says it."""
-        return self.request.sampling(self.code.sampling)
+        return self.code.sampling.Sampling(**self.request.sampling)
 
     @property
     def rng(self) -> np.random.Generator:
@@ -72,9 +77,8 @@ class WholeSequence(Engine):
 
     def start(self, new_tokens: int) -> Iterator[int]:
         """Compile the model; yield token after token."""
-        sizes, weights = self.checkpoint.sizes, self.checkpoint.weights
         model = self.code.compilation.compile_model(
-            build_whole_sequence(sizes, weights, self.code, self.device)
+            build_whole_sequence(self.checkpoint, self.code, self.device)
         )
 
         def filtered(input_ids: Tensor) -> Tensor:
@@ -113,16 +117,20 @@ class Cached(Engine):
 
     def start(self, new_tokens: int) -> Iterator[int]:
         """Compile the model; yield token after token."""
-        decoder = self.compile(len(self.prompt) + new_tokens)
+        decoder = self.code.cache.Decoder(
+            self.compile(),
+            self.code.config(self.checkpoint.config),
+            capacity=len(self.prompt) + new_tokens,
+            device=self.device,
+        )
         tokens = self.code.sampling.generate_tokens(
             decoder, [self.prompt], new_tokens, self.sampling, self.rng
         )
         return (token_id for [token_id] in tokens)
 
-    def compile(self, capacity: int) -> Any:
-        """The `Decoder` of step 15."""
-        sizes, weights = self.checkpoint.sizes, self.checkpoint.weights
-        return compile_cached(sizes, weights, self.code, self.device, capacity)
+    def compile(self) -> Compiled:
+        """What the decoder decodes with."""
+        return compile_cached(self.checkpoint, self.code, self.device)
 
 
 @dataclass(frozen=True)
@@ -136,11 +144,10 @@ class Kernels(Cached):
         """What it is using, in a few words."""
         return f"KV cache, Mojo kernels, {self.request.dtype} weights, {self.place}"
 
-    def compile(self, capacity: int) -> Any:
-        """The `Decoder` of step 15."""
-        sizes, weights = self.checkpoint.sizes, self.checkpoint.weights
-        parts = (sizes, weights, self.code, self.package)
-        return compile_kernels(*parts, self.request.dtype, capacity)
+    def compile(self) -> Compiled:
+        """What the decoder decodes with."""
+        dtype = self.request.dtype
+        return compile_kernels(self.checkpoint, self.code, self.package, dtype)
 
 
 def choose_engine(
@@ -154,7 +161,7 @@ def choose_engine(
     """
     device = find_device(request.device)
     parts = (checkpoint, code, request, device)
-    if not request.cache or code.cache is None:
+    if not request.cache or not code.fast:
         return WholeSequence(*parts)
     if request.stock_kernels:
         return Cached(*parts)

@@ -1,33 +1,27 @@
-"""The process of one contender: it does what its standard input says."""
+"""The process of one contender: it does what its parent says."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import resource
 import sys
 import time
 from pathlib import Path
 
 from course.bench.contenders import CONTENDERS
+from course.process import parent
 
 
 def main() -> None:
-    """Load the contender; then answer each line with the seconds that it took."""
+    """Load the contender; then answer each request with the seconds that it took."""
     name, folder = sys.argv[1:]
-    # Whatever the libraries print is not an answer.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
     contender = CONTENDERS[name](Path(folder))
-    print(json.dumps({"ready": True}), file=answers, flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
+    parent.tell(ready=True)
+    for request in parent.messages():
         start = time.perf_counter()
         tokens = contender.generate(request["prompts"], request["new_tokens"])
         seconds = time.perf_counter() - start
-        answer = {"seconds": seconds, "tokens": tokens, "peak_bytes": peak_memory()}
-        print(json.dumps(answer), file=answers, flush=True)
+        parent.tell(seconds=seconds, tokens=tokens, peak_bytes=peak_memory())
 
 
 def peak_memory() -> int:

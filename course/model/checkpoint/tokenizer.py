@@ -12,8 +12,8 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
-from course.checkpoint.json_file import read_object_if_there
 from course.errors import CourseError
+from course.model.checkpoint.json_file import read_object_if_there
 
 END_OF_TEXT = "<|endoftext|>"
 

@@ -37,7 +37,7 @@ mimetypes.add_type("text/javascript", ".js")
 logger = logging.getLogger("max.serve.course")
 
 
-def front(app: FastAPI, model: str, is_local: bool) -> ASGIApp:
+def gateway(app: FastAPI, model: str, is_local: bool) -> ASGIApp:
     """Serve the page, check requests, and hand what is left to MAX.
 
     What MAX's server has beyond this list, such as loading adapters from any path, is

@@ -1,4 +1,4 @@
-"""Other processes of the course: the same copy of it, whatever lies around.
+"""Starts a module of the course in a new process, whatever lies around.
 
 Python looks for modules first in the folder of a script, with `-m` in the current
 folder, and then where PYTHONPATH says. A file that lies there and is called like a
@@ -14,8 +14,8 @@ import os
 import runpy
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(HERE)
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(PACKAGE)
 
 
 def command(module: str, *arguments: str) -> list[str]:
@@ -39,6 +39,10 @@ def environment(**more: str) -> dict[str, str]:
         # What is sent through pipes is UTF-8, however the terminal is set.
         "PYTHONUTF8": "1",
         "PYTHONIOENCODING": "utf-8",
+        # Models are here by now: nothing is fetched, and nobody is told.
+        "HF_HUB_OFFLINE": "1",
+        "MAX_SERVE_DISABLE_TELEMETRY": "1",
+        "OTEL_SDK_DISABLED": "true",
     }
     if folder := os.environ.get("COURSE_STEPS_DIR"):
         variables["COURSE_STEPS_DIR"] = os.path.abspath(folder)
@@ -50,7 +54,7 @@ def environment(**more: str) -> dict[str, str]:
 
 if __name__ == "__main__":
     installed = importlib.util.find_spec("course")
-    if installed is None or os.path.dirname(installed.origin or "") != HERE:
+    if installed is None or os.path.dirname(installed.origin or "") != PACKAGE:
         sys.path.append(ROOT)
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

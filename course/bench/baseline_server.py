@@ -3,7 +3,7 @@
 This is what one writes without a serving engine, and what `course serve` is measured
 beside. It speaks as much of the same API as the measurement needs:
 
-    python -m course.bench.locked DIRECTORY PORT
+    python -m course.bench.baseline_server DIRECTORY PORT
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tokenizers.decoders import DecodeStream
 from transformers import GPT2LMHeadModel
 from transformers.generation.streamers import BaseStreamer
 
-from course.ports import HOST
+from course.process.ports import HOST
 
 Send = Callable[[str, int], None]
 
@@ -57,7 +57,7 @@ class Pieces(BaseStreamer):
         """Nothing is left over."""
 
 
-class Locked:
+class LockedModel:
     """A model that one thread at a time can use."""
 
     def __init__(self, folder: Path) -> None:
@@ -95,9 +95,9 @@ class Locked:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers GET /v1/models and POST /v1/completions."""
+    """Answers GET of /v1/models and /health, and POST of /v1/completions."""
 
-    model: Locked
+    model: LockedModel
 
     def do_GET(self) -> None:
         """Say which model there is."""
@@ -128,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     """Load the model and serve it until the process is ended."""
     folder, port = sys.argv[1:]
-    Handler.model = Locked(Path(folder))
+    Handler.model = LockedModel(Path(folder))
     # Clients who come at the same time are let in, and wait for the lock.
     ThreadingHTTPServer.request_queue_size = 128
     with ThreadingHTTPServer((HOST, int(port)), Handler) as server:

@@ -1,0 +1,1 @@
+"""`course generate`: from a prompt to a text."""

@@ -1,0 +1,138 @@
+"""The steps' code, the solutions' or the reader's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from course.errors import CourseError
+from course.model.config import GPT2Config
+from course.open_todos import next_todo
+from course.siblings import use_solutions
+from course.steps import STEPS, Step, from_root, get_step
+
+WHOLE_MODEL = 12
+"""The step that ends Part I."""
+FAST_MODEL = 17
+"""The last step that generating needs."""
+
+STEP_OF = {
+    "configuration": 1,
+    "language_model": 11,
+    "generation": 12,
+    "compilation": 14,
+    "cache": 15,
+    "sampling": 16,
+    "kernel": 17,
+}
+"""The step behind each module of `Code`."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """The steps that generating needs, from one of two places.
+
+    Attributes:
+        fast: Whether Part II is there: where the reader has not done it, solutions
+            stand in for it, and the cache and the kernels are not to be used.
+    """
+
+    configuration: ModuleType
+    language_model: ModuleType
+    generation: ModuleType
+    compilation: ModuleType
+    cache: ModuleType
+    sampling: ModuleType
+    kernel: ModuleType
+    fast: bool
+
+    def config(self, config: GPT2Config) -> Any:
+        """Return the same sizes in these steps' own `GPT2Config`."""
+        return self.configuration.GPT2Config(**dataclasses.asdict(config))
+
+    @property
+    def digest(self) -> str:
+        """Stands for the text of the steps that may be imported, done or not."""
+        first = Path(str(self.configuration.__file__))
+        digest = hashlib.sha256()
+        for step in STEPS[:FAST_MODEL]:
+            path = first.with_name(first.name.replace("01", f"{step.number:02d}"))
+            # Whatever else lies in the folder is no part of the model.
+            if path.is_file():
+                digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+
+def load_code(whose: str) -> Code:
+    """Import the finished steps.
+
+    Args:
+        whose: "solutions", or "steps" for the reader's own, of which Part I must be
+            done.
+
+    Raises:
+        CourseError: The reader's steps are not done.
+    """
+    if whose == "solutions":
+        return Code(**{part: solution(n) for part, n in STEP_OF.items()}, fast=True)
+    for step in STEPS[:WHOLE_MODEL]:
+        assert_done(step)
+    fast = has_part_two(whose)
+    last = FAST_MODEL if fast else WHOLE_MODEL
+    modules = {
+        part: _reader(number) if number <= last else solution(number)
+        for part, number in STEP_OF.items()
+    }
+    return Code(**modules, fast=fast)
+
+
+def has_part_two(whose: str) -> bool:
+    """Whether the steps from the cache to the kernels are done, too."""
+    return whose == "solutions" or all(
+        next_todo(step) is None for step in STEPS[WHOLE_MODEL:FAST_MODEL]
+    )
+
+
+def solution(number: int) -> ModuleType:
+    """Import a solution."""
+    use_solutions()
+    return _import(get_step(number).solution)
+
+
+def _reader(number: int) -> ModuleType:
+    path = get_step(number).skeleton
+    if str(path.parent) not in sys.path:
+        # At the end: a file there may be called like a module of Python's own.
+        sys.path.append(str(path.parent))
+    return _import(path)
+
+
+def _import(path: Path) -> ModuleType:
+    try:
+        return importlib.import_module(path.stem)
+    except (Exception, SystemExit) as error:
+        raise CourseError(
+            f"{from_root(path.parent)}/ cannot be imported: {type(error).__name__}: "
+            f"{error}. `course check --all` says which step is wrong."
+        ) from None
+
+
+def assert_done(step: Step) -> None:
+    """Refuse a step of the reader's that is not done.
+
+    Raises:
+        CourseError: It is not; the message says which TODO is open.
+    """
+    if found := next_todo(step):
+        line, todo = found
+        raise CourseError(
+            f"{from_root(step.skeleton)} is not done yet: line {line}, {todo.todo}. "
+            f"`course check {step.number}` says more; without --code steps, the "
+            "solutions are used."
+        )

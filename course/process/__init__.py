@@ -1,0 +1,1 @@
+"""Other processes of the course: how they start, what they are told, how they end."""
