@@ -47,9 +47,11 @@ def pytest_xdist_setupnodes():
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: each has one core.
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config, items):
-    """Leave out what takes long, unless it is asked for; put the long groups first."""
+    """Group tests before pytest-xdist looks; choose and order what others leave."""
+    whole_run.group(items)
+    yield
     if not config.getoption("--thorough", default=False):
         whole_run.leave_out(items)
     whole_run.arrange(items)

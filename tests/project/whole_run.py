@@ -47,22 +47,19 @@ def leave_out(items):
             item.add_marker(pytest.mark.skip(reason=THOROUGH))
 
 
-def group_of(item):
-    """What a test must be in one process with; a mark of its own says it first."""
-    if marker := item.get_closest_marker("xdist_group"):
-        return marker.args[0]
-    shared = [name for name in SHARED if name in item.fixturenames]
-    return shared[0] if shared else item.path.stem
+def group(items):
+    """Mark what each test must be in one process with; its own mark says it first."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            shared = [name for name in SHARED if name in item.fixturenames]
+            item.add_marker(pytest.mark.xdist_group([*shared, item.path.stem][0]))
 
 
 def arrange(items):
     """Put tests of a group behind each other, and the long groups first."""
-    groups = {item: group_of(item) for item in items}
+    groups = {i: i.get_closest_marker("xdist_group").args[0] for i in items}
     names = list(dict.fromkeys([*FIRST, *groups.values()]))
     items.sort(key=lambda item: names.index(groups[item]))
-    for item, group in groups.items():
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def processes():
