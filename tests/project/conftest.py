@@ -47,11 +47,19 @@ def pytest_xdist_setupnodes():
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: each has one core.
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each group to the next process that is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = whole_run.group_of
+    return scheduler
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Group tests before pytest-xdist looks; choose and order what others leave."""
-    whole_run.group(items)
-    yield
+    """Leave out what takes long, unless it is asked for; put the long groups first."""
     if not config.getoption("--thorough", default=False):
         whole_run.leave_out(items)
     whole_run.arrange(items)
