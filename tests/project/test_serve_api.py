@@ -24,9 +24,6 @@ PROMPT = "Once upon a time"
 PARTS = "🦊🌧️🏡 and then 昔々"
 
 
-pytestmark = pytest.mark.xdist_group("served")
-
-
 # Log probabilities
 
 

@@ -51,11 +51,10 @@ def operations_of_all():
     return operations("".join(step.solution.read_text() for step in STEPS))
 
 
-def portions(what, steps, compiled=()):
+def portions(steps, compiled=()):
     """The parameters of a test or a fixture: both portions of each step.
 
     Args:
-        what: What there is of the steps.
         steps: The steps of which there is some.
         compiled: The numbers of those for each of which MAX compiles a graph: of these,
             the sample is thorough, too.
@@ -64,10 +63,8 @@ def portions(what, steps, compiled=()):
     for step in steps:
         for rest in (False, True):
             name = f"{step.module}, the rest" if rest else step.module
-            # Each can be checked in whichever process of the run is free.
-            marks = [pytest.mark.xdist_group(f"{what}, {name}")]
-            if rest or step.number in compiled:
-                marks.append(pytest.mark.thorough)
+            thorough = rest or step.number in compiled
+            marks = [pytest.mark.thorough] if thorough else []
             found.append(pytest.param(Portion(step, rest), id=name, marks=marks))
     return found
 
