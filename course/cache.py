@@ -19,9 +19,10 @@ NAME = "gpt2-from-scratch-in-max"
 def settle() -> None:
     """Settle where caches are, for MAX and every child process as for this one.
 
-    The specification says that a relative XDG_CACHE_HOME is to be ignored. Where no
-    home can be found, a temporary folder has to do. And without a folder of its own in
-    the cache, MAX takes one for all users, if there is one.
+    The specification says that an empty or relative XDG_CACHE_HOME is to be ignored,
+    for which MAX would take the current folder. Where no home can be found, a temporary
+    folder has to do. And without a folder of its own in the cache, MAX takes one for
+    all users, if there is one.
     """
     _settle_home()
     with contextlib.suppress(OSError):
@@ -29,8 +30,8 @@ def settle() -> None:
 
 
 def _settle_home() -> None:
-    if not Path(os.environ.get("XDG_CACHE_HOME") or "/").is_absolute():
-        del os.environ["XDG_CACHE_HOME"]
+    if not os.path.isabs(os.environ.get("XDG_CACHE_HOME", "")):
+        os.environ.pop("XDG_CACHE_HOME", None)
     if os.environ.get("HOME"):
         return
     try:

@@ -450,14 +450,27 @@ def errors_in_one_sentence() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
+# What pydantic finds, by its names, in our words.
+REASONS = {
+    "greater_than_equal": "it must be at least {ge}",
+    "less_than_equal": "it must be at most {le}",
+    "int_parsing": "it must be a whole number",
+    "float_parsing": "it must be a number",
+}
+
+
 def _in_one_sentence(error: typer.TyperException) -> str:
     """What typer refuses: which option, with which value, and why."""
     cause, option = error.__cause__, getattr(error, "param", None)
     if option is None or not isinstance(cause, ValidationError):
         return f"{error.format_message().rstrip('.')}."
     [wrong, *_] = cause.errors()
-    reason = str(wrong.get("ctx", {}).get("error", wrong["msg"]))
-    return f"{option.opts[0]} {wrong['input']}: {reason.rstrip('.')}."
+    given = wrong.get("ctx", {})
+    if ours := REASONS.get(wrong["type"]):
+        reason = ours.format(**given)
+    else:
+        reason = str(given.get("error", wrong["msg"])).rstrip(".")
+    return f"{option.opts[0]} {wrong['input']}: {reason}."
 
 
 def main() -> None:

@@ -266,15 +266,15 @@ def test_nowhere_to_keep_anything(course, environment, tmp_path):
     assert not list(tmp_path.glob("gpt2*"))  # torch leaves a folder.
 
 
-@pytest.mark.parametrize("home", [None, ""])
-def test_no_home(tmp_path, home):
-    """HOME is looked up where it is not set; a relative cache is no cache."""
+@pytest.mark.parametrize(("home", "cache"), [(None, "some/folder"), ("", "")])
+def test_no_home(tmp_path, home, cache):
+    """HOME is looked up where it is not set; a relative cache is no cache, nor is ""."""
     environment = {k: v for k, v in os.environ.items() if k != "HOME"}
     if home is not None:
         environment["HOME"] = home
     ran = subprocess.run(
         [sys.executable, "-m", "course", "check", "1", "--solutions"],
-        env={**environment, "XDG_CACHE_HOME": "some/folder"},
+        env={**environment, "XDG_CACHE_HOME": cache},
         cwd=tmp_path,
         capture_output=True,
         check=False,
