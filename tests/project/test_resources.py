@@ -268,7 +268,7 @@ def test_nowhere_to_keep_anything(course, environment, tmp_path):
 
 @pytest.mark.parametrize(("home", "cache"), [(None, "some/folder"), ("", "")])
 def test_no_home(tmp_path, home, cache):
-    """HOME is looked up where it is not set; a relative cache is no cache, nor is ""."""
+    """HOME is looked up where it is not set; no cache is relative, or empty."""
     environment = {k: v for k, v in os.environ.items() if k != "HOME"}
     if home is not None:
         environment["HOME"] = home
