@@ -57,11 +57,11 @@ build-book: .venv/installed ## Build the book into book/book
 
 test: .venv/installed ## Test the project, in minutes
 	@$(COURSE) warm
-	@.venv/bin/python -m pytest --solutions -n auto --dist loadgroup $(ARGS)
+	@.venv/bin/python -m pytest --solutions -n auto $(ARGS)
 
 test-all: .venv/installed ## Test all of it: every mutant, every kind of model, long load
 	@$(COURSE) warm
-	@.venv/bin/python -m pytest --solutions -n auto --dist loadgroup --thorough $(ARGS)
+	@.venv/bin/python -m pytest --solutions -n auto --thorough $(ARGS)
 
 test-gpu: .venv/installed ## Test what needs an accelerator, on one
 	@.venv/bin/python -m pytest --solutions --device gpu -m gpu $(ARGS)

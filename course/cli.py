@@ -323,8 +323,8 @@ def serve(
     max_tokens, 200 tokens follow, or as many as fit. `course generate`
     does the same.
     """
-    from course.serve.command import ServeOptions
     from course.serve.command import serve as serve_it
+    from course.serve.server import ServeOptions
 
     options = ServeOptions(
         model=model,

@@ -56,7 +56,6 @@ class Told(ProgressColumn):
     """What is being done, and another text when that has taken long."""
 
     def __init__(self, later: str) -> None:
-        """Set the text for later."""
         super().__init__()
         self._later = later
 

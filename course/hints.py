@@ -10,10 +10,8 @@ from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
-from course.check.loading import StepCannotLoad, read_source
 from course.check.report import check_command
-from course.errors import CourseError
-from course.open_todos import open_todos
+from course.open_todos import next_todo
 from course.skeleton import Todo, read_tasks
 from course.steps import Step, from_root
 
@@ -66,19 +64,6 @@ def render_next(step: Step, level: int, file: Path | None = None) -> RenderableT
         Text("And these are all its hints, to compare your lines with:\n"),
         _hints(read_tasks(step).todos, level),
     )
-
-
-def next_todo(step: Step, file: Path | None = None) -> tuple[int, Todo] | None:
-    """The first open TODO, with its line number.
-
-    Raises:
-        CourseError: The file cannot be read.
-    """
-    try:
-        todos = open_todos(step, read_source(step, file or step.skeleton))
-    except StepCannotLoad as error:
-        raise CourseError(str(error)) from None
-    return todos[0] if todos else None
 
 
 def _print(what: RenderableType, console: Console) -> None:

@@ -10,9 +10,10 @@ import ast
 import functools
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from course.skeleton import Todo, make_skeleton, read_tasks
-from course.source import lines_of
+from course.source import lines_of, read_step
 from course.steps import Step
 
 SCOPE = re.compile(r"(?:async )?(?:def|class) (\w+)")
@@ -38,6 +39,16 @@ class Open:
 def open_todos(step: Step, source: str) -> list[tuple[int, Todo]]:
     """Return the todos that the reader has not begun, each with its line number."""
     return [(found.line, found.todo) for found in find_open(step, source)]
+
+
+def next_todo(step: Step, file: Path | None = None) -> tuple[int, Todo] | None:
+    """Return the first open TODO of a file, by default in steps/, with its line number.
+
+    Raises:
+        StepCannotLoad: The file cannot be read.
+    """
+    todos = open_todos(step, read_step(step, file or step.skeleton))
+    return todos[0] if todos else None
 
 
 def find_open(step: Step, source: str) -> list[Open]:

@@ -1,4 +1,4 @@
-"""Reading Python files as Python reads them."""
+"""Reading Python files as Python reads them, and steps among them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import stat
 import tokenize
 from pathlib import Path
 
+from course.errors import CourseError
+from course.steps import Step, from_root
+
 
 class NotPythonText(Exception):
     """A file that Python cannot read as source; the message says why."""
+
+
+class StepCannotLoad(CourseError):
+    """A step's file cannot be read or imported; the message says why."""
 
 
 def read_source(path: Path) -> str:
@@ -40,6 +47,29 @@ def read_source(path: Path) -> str:
         number = text[: text.index("\0")].count("\n") + 1
         raise NotPythonText(f"holds a null byte, in line {number}")
     return text
+
+
+def read_step(step: Step, path: Path) -> str:
+    """Read a step file.
+
+    Raises:
+        StepCannotLoad: It is missing, empty, not text or not a file.
+    """
+    restore = f"`course reset {step.number}` puts the skeleton back."
+    shown = from_root(path)
+    try:
+        source = read_source(path)
+    except FileNotFoundError:
+        raise StepCannotLoad(f"{shown} is missing. {restore}") from None
+    except NotPythonText as error:
+        raise StepCannotLoad(
+            f"{shown} {error}. Save it as UTF-8, or {restore}"
+        ) from None
+    except OSError as error:
+        raise StepCannotLoad(f"{shown} cannot be read: {error.strerror}.") from None
+    if not source.strip():
+        raise StepCannotLoad(f"{shown} is empty. {restore}")
+    return source
 
 
 def lines_of(source: str) -> list[str]:

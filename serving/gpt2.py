@@ -17,15 +17,13 @@ class ServedGPT2(Module[..., ModuleV3Outputs]):
     """The model of step 11, as `max serve` calls it.
 
     Its parameters are those of `MaxGPT2LMHeadModel`, by name and shape.
+
+    Args:
+        model: The model of step 11, whose parts this one takes over.
+        kv_params: The shape of the paged cache.
     """
 
     def __init__(self, model: MaxGPT2LMHeadModel, kv_params: KVCacheParams) -> None:
-        """Take over the parts of a model.
-
-        Args:
-            model: The model of step 11.
-            kv_params: The shape of the paged cache.
-        """
         super().__init__()
         self.transformer = model.transformer
         self.lm_head = model.lm_head

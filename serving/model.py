@@ -8,9 +8,9 @@ from max.pipelines.lib import ModuleV3PipelineModelWithKVCache
 from max.pipelines.lib.log_probabilities import LogProbabilitiesMixin
 from step_11 import MaxGPT2LMHeadModel
 
-from serving.batch import RaggedBatches
-from serving.config import ServedGPT2Config
+from serving.batch_processor import RaggedBatches
 from serving.gpt2 import ServedGPT2
+from serving.model_config import ServedGPT2Config
 
 
 class GPT2PipelineModel(

@@ -15,17 +15,12 @@ class WholeTable(PreTrainedTokenizerFast):
 
     MAX takes the length of a tokenizer for the number of IDs that may be chosen. But
     many a table of embeddings is longer, padded for the hardware's sake.
+
+    Attributes:
+        rows: How many rows the model's table of embeddings has.
     """
 
-    def __init__(self, *, rows: int, **options: Any) -> None:
-        """Create it.
-
-        Args:
-            rows: How many rows the model's table of embeddings has.
-            options: Those of `PreTrainedTokenizerFast`.
-        """
-        super().__init__(**options)  # type: ignore[no-untyped-call]
-        self.rows = rows
+    rows = 0
 
     def __len__(self) -> int:
         """How many IDs there are."""
@@ -43,18 +38,10 @@ class CheckedTokenizer(TextTokenizer):
     def __init__(
         self, model_path: str, pipeline_config: PipelineConfig, **options: Any
     ) -> None:
-        """Read the tokenizer.
-
-        Args:
-            model_path: The directory.
-            pipeline_config: The options of `max serve`.
-            options: Those of `TextTokenizer`.
-        """
         super().__init__(model_path, pipeline_config, **options)
         self.rows = pipeline_config.model.huggingface_config.vocab_size
-        self.delegate = WholeTable(
-            rows=self.rows, tokenizer_object=self.delegate.backend_tokenizer
-        )
+        self.delegate = WholeTable(tokenizer_object=self.delegate.backend_tokenizer)
+        self.delegate.rows = self.rows
 
     @property
     def tokenizer_vocab_size(self) -> int:

@@ -10,9 +10,9 @@ from max.pipelines.lib import SupportedArchitecture
 from max.pipelines.modeling.types import PipelineTask
 from solution_13 import convert_weights
 
-from serving.batch import RaggedBatches
-from serving.config import ServedGPT2Config
+from serving.batch_processor import RaggedBatches
 from serving.model import GPT2PipelineModel
+from serving.model_config import ServedGPT2Config
 from serving.tokenizer import CheckedTokenizer
 
 

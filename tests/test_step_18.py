@@ -23,9 +23,9 @@ from course.check.explaining import known
 from course.check.failure import CheckFailed
 from course.check.server import CheckedServer
 from course.steps import DEMO_MODEL
-from serving.batch import RaggedBatches
-from serving.config import ServedGPT2Config
+from serving.batch_processor import RaggedBatches
 from serving.model import GPT2PipelineModel
+from serving.model_config import ServedGPT2Config
 from serving.tokenizer import CheckedTokenizer
 
 MODEL = Case("wide", batch=1, length=1)

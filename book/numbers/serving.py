@@ -60,7 +60,7 @@ class Texts:
 
     def step(self, names: str) -> str:
         """Read the new tokens of some texts in one batch: what the model is given."""
-        from serving.batch import RaggedBatches
+        from serving.batch_processor import RaggedBatches
 
         batch = [self.running[name] for name in names]
         for running in batch:

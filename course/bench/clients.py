@@ -18,7 +18,7 @@ TIME_LIMIT = 120
 
 
 @dataclass(frozen=True)
-class Answer:
+class TimedAnswer:
     """What came back for one prompt.
 
     Attributes:
@@ -46,7 +46,7 @@ def ask_all(
     clients: int,
     new_tokens: int,
     seconds: float = 0,
-) -> list[Answer]:
+) -> list[TimedAnswer]:
     """Let a number of clients ask for texts, each for the next when it has one.
 
     So there are always as many requests under way as there are clients, but for the
@@ -65,8 +65,8 @@ def ask_all(
     model = find_model(port)
     end = time.perf_counter() + seconds
 
-    def keep_asking(client: int) -> list[Answer]:
-        answers: list[Answer] = []
+    def keep_asking(client: int) -> list[TimedAnswer]:
+        answers: list[TimedAnswer] = []
         while not answers or time.perf_counter() < end:
             prompt = prompts[(client + len(answers)) % len(prompts)]
             answers.append(ask(port, model, prompt, new_tokens))
@@ -76,7 +76,7 @@ def ask_all(
         return list(itertools.chain(*pool.map(keep_asking, range(clients))))
 
 
-def ask(port: int, model: str, prompt: str, new_tokens: int) -> Answer:
+def ask(port: int, model: str, prompt: str, new_tokens: int) -> TimedAnswer:
     """Ask for one text, always with the most likely token, and read it to its end.
 
     Args:
@@ -109,7 +109,7 @@ def ask(port: int, model: str, prompt: str, new_tokens: int) -> Answer:
             text += choice["text"]
     except (OSError, http.client.HTTPException) as error:
         raise CourseError(f"The connection to the server was lost: {error}") from None
-    answer = Answer(prompt, asked, arrivals, text)
+    answer = TimedAnswer(prompt, asked, arrivals, text)
     if answer.tokens != new_tokens:
         raise CourseError(f"{answer.tokens} tokens came instead of {new_tokens}.")
     return answer

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from course.model.checkpoint import Checkpoint, load_checkpoint
+from course.model.checkpoint import Checkpoint, open_checkpoint
 from course.model.modules import load_code
 
 Prompts = Sequence[Sequence[int]]
@@ -114,7 +114,7 @@ class Course(Contender):
         """Load and compile the model."""
         super().__init__(folder)
         self.code = load_code("solutions")
-        checkpoint = load_checkpoint(str(folder))
+        checkpoint = open_checkpoint(str(folder))
         self.config = checkpoint.config
         self.model = self.compile(checkpoint)
 

@@ -71,7 +71,7 @@ class ContenderProcess(Child):
     """
 
     def __init__(self, name: str, folder: Path) -> None:
-        super().__init__("course.bench.worker", name, str(folder))
+        super().__init__("course.bench.contender_process", name, str(folder))
         self.name = name
         self._answers = self.messages()
 
@@ -84,8 +84,9 @@ class ContenderProcess(Child):
         for answer in self._answers:
             self.signal(signal.SIGSTOP)
             return dict(answer)
-        said = self.output.decode(errors="replace")[-800:].strip()
-        raise CourseError(f"{self.name} broke down. It says:\n{said}")
+        raise CourseError(
+            f"{self.name} broke down. The last that it wrote is: {self.last_line()}"
+        )
 
     def ask(self, task: Task) -> dict[str, Any]:
         """Have a task done."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from course.bench.clients import Answer
+from course.bench.clients import TimedAnswer
 
 
-def figures(answers: Sequence[Answer]) -> dict[str, Any]:
+def figures(answers: Sequence[TimedAnswer]) -> dict[str, Any]:
     """Work out throughput and latency.
 
     Args:
@@ -31,7 +31,7 @@ def figures(answers: Sequence[Answer]) -> dict[str, Any]:
     }
 
 
-def gaps(answer: Answer) -> list[float]:
+def gaps(answer: TimedAnswer) -> list[float]:
     """The time between two tokens, for all tokens behind the first piece.
 
     Tokens that came in one piece share the time since the piece before.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from course.check.loading import load_solution
+from course.model.config import inner_dim
 
 if TYPE_CHECKING:
     import torch
@@ -106,7 +107,7 @@ class Case:
     @property
     def inner_dim(self) -> int:
         """The width inside the feed-forward network."""
-        return int(self.sizes["n_inner"] or 4 * self.sizes["n_embd"])
+        return inner_dim(self.config)
 
     def hugging_face_mask(self) -> torch.Tensor:
         """Hugging Face's causal mask, added to scores, [batch, 1, length, length]."""

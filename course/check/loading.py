@@ -14,14 +14,9 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
-from course import source as python_source
 from course.siblings import use_solutions
-from course.source import NotPythonText
+from course.source import StepCannotLoad, read_step
 from course.steps import Step, from_root, get_step
-
-
-class StepCannotLoad(Exception):
-    """The reader's file cannot be read or imported; the message says why."""
 
 
 def load_solution(number: int) -> ModuleType:
@@ -43,7 +38,7 @@ def load_step(step: Step, path: Path, tree: ast.Module | None = None) -> ModuleT
             the program.
         Exception: Whatever the file itself raises while it is imported.
     """
-    source = read_source(step, path)
+    source = read_step(step, path)
     use_solutions(always=True)
     name = f"checked_{step.module}"
     # The loader is named, as the file may have any name.
@@ -75,26 +70,3 @@ def load_step(step: Step, path: Path, tree: ast.Module | None = None) -> ModuleT
             "step only defines functions and classes."
         ) from None
     return module
-
-
-def read_source(step: Step, path: Path) -> str:
-    """Read a step file.
-
-    Raises:
-        StepCannotLoad: It is missing, empty, not text or not a file.
-    """
-    restore = f"`course reset {step.number}` puts the skeleton back."
-    shown = from_root(path)
-    try:
-        source = python_source.read_source(path)
-    except FileNotFoundError:
-        raise StepCannotLoad(f"{shown} is missing. {restore}") from None
-    except NotPythonText as error:
-        raise StepCannotLoad(
-            f"{shown} {error}. Save it as UTF-8, or {restore}"
-        ) from None
-    except OSError as error:
-        raise StepCannotLoad(f"{shown} cannot be read: {error.strerror}.") from None
-    if not source.strip():
-        raise StepCannotLoad(f"{shown} is empty. {restore}")
-    return source

@@ -15,13 +15,14 @@ from max.experimental.tensor import default_device, default_dtype
 
 from course.check.answers import ask_all
 from course.check.failure import CheckFailed
-from course.check.loading import StepCannotLoad, load_step
+from course.check.loading import load_step
 from course.check.module_check import Tried
 from course.check.report import print_report
 from course.check.result import Check, StepResult
 from course.check.tracebacks import in_few_words
 from course.check.unfinished import Form, Unfinished, look
 from course.runtime import find_device
+from course.source import StepCannotLoad
 from course.steps import Step, from_root, get_step
 
 RESULTS = pytest.StashKey[dict[int, StepResult]]()

@@ -113,7 +113,7 @@ class Worker:
         """Ask it to check steps; the answers come from `hear`."""
         self.busy = True
         self._heard = time.monotonic()
-        self._child.output = b""
+        self._child.printed = b""
         self._ended = {
             "step": steps[0].number,
             "name": "",
@@ -140,7 +140,7 @@ class Worker:
             self._child.kill()
         if self._child.has_ended:
             status = self._child.status or 0
-            output = self._child.output.decode(errors="replace")
+            output = self._child.log()
             state = self._ended or {"step": 0, "name": "", "frames": [], "silent": 0}
             ended = Ended(status=status, output=output, ready=self.ready, **state)
             events.append(ended)

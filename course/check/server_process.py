@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from course.check.loading import load_step
+from course.process.launcher import command
 from course.steps import get_step
 
 FILE = "COURSE_CHECKED_FILE"
@@ -26,6 +27,8 @@ def main() -> None:
     """Be `max`."""
     from max._entrypoints.pipelines import main as max_main
 
+    # MAX runs the command anew, for another allocator; it is attached already.
+    sys.orig_argv = command("course.check.server_process", *sys.argv[1:])
     sys.argv[0] = "max"
     max_main()
 

@@ -14,9 +14,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from course.check.completed import Completed, complete
-from course.check.loading import StepCannotLoad, read_source
 from course.open_todos import find_open, is_import, scopes
 from course.skeleton import Todo, make_skeleton, read_tasks
+from course.source import StepCannotLoad, read_step
 from course.steps import Step
 
 
@@ -63,7 +63,7 @@ class Unfinished:
 def look(step: Step, path: Path) -> Unfinished | None:
     """Look at a step's file; None if no TODO is open, or the file cannot be read."""
     try:
-        source = read_source(step, path)
+        source = read_step(step, path)
     except StepCannotLoad:
         return None
     found = find_open(step, source)

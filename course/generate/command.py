@@ -10,8 +10,8 @@ from rich.console import Console
 from course.budget import tokens_that_fit
 from course.console import COMPILING, say
 from course.generate.request import Request
-from course.model.checkpoint import Checkpoint, encode, load_checkpoint
-from course.model.modules import has_part_two, load_code
+from course.model.checkpoint import Checkpoint, open_checkpoint
+from course.model.modules import WHOLE_MODEL, has_part_two, load_code
 from course.runtime import assert_device
 from course.steps import DEMO_MODEL
 from course.streams import print_json
@@ -25,7 +25,7 @@ def budget(checkpoint: Checkpoint, prompt: str, max_new_tokens: int | None) -> i
         CourseError: The prompt has no tokens, or some that the model does not know, or
             does not fit the model with what is asked.
     """
-    length = len(encode(checkpoint, prompt))
+    length = len(checkpoint.encode(prompt))
     return tokens_that_fit(
         length, checkpoint.config.n_positions, max_new_tokens, "--max-new-tokens"
     )
@@ -36,9 +36,9 @@ def run(request: Request, as_json: bool, notes: Console) -> None:
     assert_device(request.device, notes)
     if not (request.cache and has_part_two(request.code)):
         # Before MAX is imported: it changes what child processes inherit.
-        warm(missing_kernels([12], request.device), request.device, notes)
-    with say(notes, "reading the weights"):
-        checkpoint = load_checkpoint(request.model or str(DEMO_MODEL))
+        warm(missing_kernels([WHOLE_MODEL], request.device), request.device, notes)
+    with say(notes, "reading the model"):
+        checkpoint = open_checkpoint(request.model or str(DEMO_MODEL))
         new_tokens = budget(checkpoint, request.prompt, request.max_new_tokens)
     with say(notes, "starting MAX"):
         from course.generate.engine import choose_engine
@@ -66,7 +66,6 @@ class Writer:
     """Writes the text as it comes, and at the end how fast it came."""
 
     def __init__(self, prompt: str, as_json: bool, notes: Console) -> None:
-        """Begin with the prompt."""
         self.prompt = prompt
         self.as_json = as_json
         self.notes = notes

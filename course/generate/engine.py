@@ -16,7 +16,7 @@ from rich.console import Console
 
 from course.errors import Misuse
 from course.generate.request import Request
-from course.model.checkpoint import Checkpoint, encode
+from course.model.checkpoint import Checkpoint
 from course.model.compile import (
     Compiled,
     build_whole_sequence,
@@ -49,7 +49,7 @@ class Engine(ABC):
     @cached_property
     def prompt(self) -> list[int]:
         """The token IDs of the prompt."""
-        return encode(self.checkpoint, self.request.prompt)
+        return self.checkpoint.encode(self.request.prompt)
 
     @cached_property
     def sampling(self) -> Any:

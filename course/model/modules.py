@@ -11,10 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from course.check.loading import StepCannotLoad, read_source
 from course.errors import CourseError
 from course.model.config import GPT2Config
-from course.open_todos import open_todos
+from course.open_todos import next_todo
 from course.siblings import use_solutions
 from course.steps import STEPS, Step, from_root, get_step
 
@@ -96,7 +95,7 @@ def load_code(whose: str) -> Code:
 def has_part_two(whose: str) -> bool:
     """Whether the steps from the cache to the kernels are done, too."""
     return whose == "solutions" or all(
-        _first_todo(step) is None for step in STEPS[WHOLE_MODEL:FAST_MODEL]
+        next_todo(step) is None for step in STEPS[WHOLE_MODEL:FAST_MODEL]
     )
 
 
@@ -130,17 +129,10 @@ def assert_done(step: Step) -> None:
     Raises:
         CourseError: It is not; the message says which TODO is open.
     """
-    todo = _first_todo(step)
-    if todo is not None:
+    if found := next_todo(step):
+        line, todo = found
         raise CourseError(
-            f"{from_root(step.skeleton)} is not done yet: {todo}. `course check "
-            f"{step.number}` says more; without --code steps, the solutions are used."
+            f"{from_root(step.skeleton)} is not done yet: line {line}, {todo.todo}. "
+            f"`course check {step.number}` says more; without --code steps, the "
+            "solutions are used."
         )
-
-
-def _first_todo(step: Step) -> str | None:
-    try:
-        todos = open_todos(step, read_source(step, step.skeleton))
-    except StepCannotLoad as error:
-        raise CourseError(str(error)) from None
-    return f"line {todos[0][0]}, {todos[0][1].todo}" if todos else None

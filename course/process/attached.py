@@ -15,19 +15,30 @@ import os
 import runpy
 import signal
 import sys
+import time
 
 from course.process import parent
 
+GRACE = 3.0  # Seconds that it may take to end by itself.
+
 
 def end_with_parent() -> None:
-    """Wait for the end of the standard input, then end the group, this included."""
+    """Wait for the end of the standard input, then end the group, this included.
+
+    The one that leads it has some time to tidy up.
+    """
     for descriptor in map(int, os.listdir("/dev/fd")):
         if descriptor:  # Not to keep open what the others close.
             with contextlib.suppress(OSError):
                 os.close(descriptor)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    leader = os.getppid()
     os.read(0, 1)
+    os.killpg(0, signal.SIGTERM)
+    end = time.monotonic() + GRACE
+    while os.getppid() == leader and time.monotonic() < end:
+        time.sleep(0.02)
     os.killpg(0, signal.SIGKILL)
 
 

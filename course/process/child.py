@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from course.process.launcher import ROOT, command, environment
@@ -29,11 +28,11 @@ class Child:
         module: What it runs, as `python -m` does, in the project's folder.
         arguments: Those of the module.
         variables: Its environment; by default, `environment()`.
-        prints_to: The file that takes what it prints. By default, `output` does.
+        prints_to: The file that takes what it prints. By default, `printed`.
         inherits: Open files of this process that it can use.
 
     Attributes:
-        output: The end of what it has printed.
+        printed: The end of what it has printed, if no file has taken it.
     """
 
     def __init__(
@@ -63,17 +62,12 @@ class Child:
         if self._process.stdout:
             self._selector.register(self._process.stdout, selectors.EVENT_READ)
         self._unread = b""
-        self.output = b""
+        self.printed = b""
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -118,13 +112,21 @@ class Child:
                 *lines, self._unread = (self._unread + data).split(b"\n")
                 messages += map(json.loads, lines)
             else:
-                self.output = (self.output + data)[-KEPT:]
+                self.printed = (self.printed + data)[-KEPT:]
         return messages
 
     def messages(self) -> Iterator[Any]:
         """What it says until it ends; to be asked for once."""
         while not self.has_ended:
             yield from self.hear(1.0)
+
+    def log(self) -> str:
+        """What it has printed, or the end of it."""
+        return self.printed.decode(errors="replace")
+
+    def last_line(self) -> str:
+        """The last that it has printed: where it ended by an error, that error."""
+        return self.log().rstrip().rpartition("\n")[2] or "nothing"
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process itself."""
@@ -148,7 +150,7 @@ class Child:
         self._process.wait()
 
     def stop(self, grace: float = 0.0) -> None:
-        """End it and all that it has started, whatever it does.
+        """End it and all that it has started, whatever it does; again does nothing.
 
         Args:
             grace: How many seconds it has to end by itself.

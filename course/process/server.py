@@ -62,7 +62,7 @@ class ServerProcess(Child):
 
     def failure(self, what: str) -> Exception:
         """An error of this server, with what it said last."""
-        return CourseError(f"{what} It says:\n{self.log()[-800:].strip()}")
+        return CourseError(f"{what} The last that it wrote is: {self.last_line()}")
 
     def log(self) -> str:
         """All that it has printed."""

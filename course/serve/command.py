@@ -5,29 +5,23 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import os
 import shlex
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 
-from course.console import COMPILING, say
-from course.errors import CourseError, Misuse, assert_text
+from course.console import say
+from course.errors import CourseError, Misuse
 from course.model.checkpoint import open_checkpoint
 from course.model.modules import assert_done
 from course.plain_path import plain_path
-from course.process.child import Child
-from course.process.signals import what_ended
 from course.runtime import assert_device
 from course.serve.handover import hand_over
-from course.serve.server import GRACE, Order
+from course.serve.server import ModelServer, ServeOptions
+from course.serve.server_process import GRACE
 from course.steps import DEMO_MODEL, get_step
 
 # Of the reader's steps: the model and its weights, and serving.
@@ -35,37 +29,6 @@ NEEDED = (*range(1, 14), 18)
 
 # The addresses that stand for all of this machine's, and where to find it then.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-
-
-@dataclass(frozen=True)
-class ServeOptions:
-    """What `course serve` is asked for; the options are those of the command.
-
-    Raises:
-        Misuse: Text is none.
-    """
-
-    model: str | None = None
-    host: str = "127.0.0.1"
-    port: int = 8000
-    max_batch_size: int = 8
-    code: str = "solutions"
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be done before anything is."""
-        assert_text(self.model or "", "--model")
-        assert_text(self.host, "--host")
-
-    @property
-    def name(self) -> str:
-        """What clients call the model."""
-        if self.model is None:
-            return "demo"
-        folder = Path(self.model).expanduser()
-        name = folder.resolve().name if folder.is_dir() else self.model
-        # A name that is not UTF-8 is in no JSON.
-        return os.fsencode(name).decode(errors="replace")
 
 
 def serve(options: ServeOptions, notes: Console) -> None:
@@ -89,9 +52,14 @@ def serve(options: ServeOptions, notes: Console) -> None:
                 folder = stack.enter_context(plain_path(folder))
                 server = ModelServer(options, folder, architecture, listener)
             stack.enter_context(server)
-            server.wait_until_ready(notes)
-            announce(options, bound, port, notes)
-            server.serve_forever()
+            try:
+                server.wait_until_ready(notes)
+                announce(options, bound, port, notes)
+                server.serve_forever()
+            except KeyboardInterrupt:
+                # Time for running requests, and for MAX to end the model's process.
+                server.stop(GRACE + 10)
+                raise
     except KeyboardInterrupt:
         notes.print("The server has stopped.")
 
@@ -145,103 +113,6 @@ def listen(host: str, port: int) -> socket.socket:
             "that is free."
         ) from None
     return listener
-
-
-class ModelServer(Child):
-    """MAX's server. Ctrl-C reaches only the parent, which has it end in peace.
-
-    Args:
-        options: What `course serve` is asked for.
-        folder: Holds the model, from `hand_over`.
-        architecture: Where MAX finds it.
-        listener: The socket; the caller closes its own copy.
-    """
-
-    def __init__(
-        self,
-        options: ServeOptions,
-        folder: Path,
-        architecture: str,
-        listener: socket.socket,
-    ) -> None:
-        order = Order(
-            folder=str(folder),
-            name=options.name,
-            architecture=architecture,
-            device=options.device,
-            max_batch_size=options.max_batch_size,
-            listener=listener.fileno(),
-        )
-        descriptor, log_file = tempfile.mkstemp(prefix="course-serve-")
-        with os.fdopen(descriptor) as log:
-            super().__init__(
-                *("course.serve.server", order.write()),
-                prints_to=log.fileno(),
-                inherits=[order.listener],
-            )
-        self._log_file = Path(log_file)
-        self._reports = self._read_reports()
-        self._is_ready = False
-        self._has_died = False
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End it: with time for running requests, unless it is dead."""
-        # MAX itself needs up to 6 seconds for the model's process.
-        self.stop(GRACE + 10 if kind is KeyboardInterrupt else 0)
-        if not self._has_died:
-            self._log_file.unlink(missing_ok=True)
-
-    def wait_until_ready(self, notes: Console) -> None:
-        """Wait until requests are answered, and show what is being done.
-
-        Raises:
-            CourseError: The server cannot start.
-        """
-        doing, later = "starting MAX", ""
-        while not self._is_ready:
-            with say(notes, doing, later):
-                report = next(self._reports)
-            self._is_ready = "ready" in report
-            doing, later = report.get("doing", doing), COMPILING
-
-    def serve_forever(self) -> None:
-        """Wait for the end of the server, which is an error.
-
-        Raises:
-            CourseError: It has died.
-        """
-        for _ in self._reports:
-            pass
-
-    def _read_reports(self) -> Iterator[dict[str, Any]]:
-        """What the server says, until it dies.
-
-        Raises:
-            CourseError: It has died, or says why it cannot go on.
-        """
-        for report in self.messages():
-            if "error" in report:
-                kind = Misuse if report["status"] == Misuse.exit_code else CourseError
-                raise kind(report["error"])
-            if "died" in report:
-                raise self._died(report["died"])
-            yield report
-        raise self._died(f"{what_ended(self.status or 0)}.")
-
-    def _died(self, why: str) -> CourseError:
-        self._has_died = True
-        log = self._log_file.read_text(encoding="utf-8", errors="replace")
-        last = log.rstrip().rpartition("\n")[2] or "nothing"
-        what = "The server has died" if self._is_ready else "The server cannot start"
-        return CourseError(
-            f"{what}: {why} The last that it wrote is: {last}\n"
-            f"All of it is in {self._log_file}."
-        )
 
 
 def announce(options: ServeOptions, bound: str, port: int, notes: Console) -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from course.model.checkpoint import Opened
+from course.model.checkpoint import Checkpoint
 
 ARCHITECTURE = "GPT2LMHeadModel"
 """What step 18 calls it."""
@@ -22,7 +22,7 @@ ARCHITECTURE = "GPT2LMHeadModel"
 NAMES = "names.json"
 
 
-def hand_over(model: Opened, folder: Path) -> None:
+def hand_over(model: Checkpoint, folder: Path) -> None:
     """Write down what was read of a model.
 
     Args:

@@ -1,204 +1,143 @@
-"""The process in which MAX's server runs; `course serve` starts it and watches it.
-
-It does what `max serve` does (`max/_entrypoints/cli/serve/`), with three differences:
-`gateway` stands before MAX's app, `Pipeline` does what MAX's pipeline leaves undone,
-and the socket comes from the parent. What MAX writes goes to a log file; the parent is
-told how far it is.
-"""
+"""MAX's server as its parent sees it: started, waited for and ended."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import json
-import signal
+import os
 import socket
-import sys
+import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from course.errors import CourseError
-from course.process import parent
+from rich.console import Console
 
-GRACE = 10
-"""How many seconds running requests have to end when the server does."""
+from course.console import COMPILING, say
+from course.errors import CourseError, Misuse, assert_text
+from course.process.child import Child
+from course.process.signals import what_ended
+from course.serve.server_process import Order
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be served, and how.
+class ServeOptions:
+    """What `course serve` is asked for; the options are those of the command.
 
-    Attributes:
-        folder: Holds the model, from `hand_over`.
-        name: What clients call it.
-        architecture: Where MAX finds it: FOLDER:MODULE.
-        device: auto, cpu or gpu.
-        max_batch_size: How many texts the model goes on with at a time.
-        listener: The file descriptor of the listening socket.
+    Raises:
+        Misuse: Text is none.
     """
 
-    folder: str
-    name: str
-    architecture: str
-    device: str
-    max_batch_size: int
-    listener: int
+    model: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    max_batch_size: int = 8
+    code: str = "solutions"
+    device: str = "auto"
 
-    def write(self) -> str:
-        """Write the order as an argument for this module."""
-        return json.dumps(asdict(self))
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done before anything is."""
+        assert_text(self.model or "", "--model")
+        assert_text(self.host, "--host")
+
+    @property
+    def name(self) -> str:
+        """What clients call the model."""
+        if self.model is None:
+            return "demo"
+        folder = Path(self.model).expanduser()
+        name = folder.resolve().name if folder.is_dir() else self.model
+        # A name that is not UTF-8 is in no JSON.
+        return os.fsencode(name).decode(errors="replace")
 
 
-def main(order: Order) -> None:
-    """Serve until SIGTERM."""
-    listener = socket.socket(fileno=order.listener)
-    listener.set_inheritable(False)
-    signal.signal(signal.SIGTERM, _leave)
-    with _errors_to_the_parent():
-        serve(order, listener)
-
-
-def serve(order: Order, listener: socket.socket) -> None:
-    """Start MAX's server, and serve until SIGTERM.
+class ModelServer(Child):
+    """MAX's server. Ctrl-C reaches only the parent, which has it end in peace.
 
     Args:
-        order: What is to be served.
-        listener: Where.
+        options: What `course serve` is asked for.
+        folder: Holds the model, from `hand_over`.
+        architecture: Where MAX finds it.
+        listener: The socket; the caller closes its own copy.
     """
-    import uvloop
-    from max.serve.api_server import (
-        ServingTokenGeneratorSettings,
-        fastapi_app,
-        fastapi_config,
-        lifespan,
-    )
-    from max.serve.config import APIType, MetricRecordingMethod, Settings
-    from max.serve.process_control import SubprocessExit
-    from max.serve.router import openai_routes
-    from max.serve.telemetry.common import configure_logging
-    from sse_starlette.sse import unpatch_uvicorn_signal_handler
-    from uvicorn import Server
 
-    from course.serve.gateway import gateway
-    from course.serve.guard import is_loopback
-    from course.serve.logprobs import completion_logprobs
-    from course.serve.pipeline import Pipeline
-
-    settings = Settings(
-        MAX_SERVE_API_TYPES=[APIType.OPENAI],
-        MAX_SERVE_DISABLE_TELEMETRY=True,
-        # Otherwise measurements are served as well, on another port.
-        MAX_SERVE_METRIC_RECORDING_METHOD=MetricRecordingMethod.NOOP,
-        MAX_SERVE_LOGS_CONSOLE_LEVEL="WARNING",
-        MAX_SERVE_GRACEFUL_SHUTDOWN_TIMEOUT_S=GRACE,
-    )
-    configure_logging(settings)
-    serving = ServingTokenGeneratorSettings(**_pipeline(order))
-    app = fastapi_app(settings, serving)
-    # MAX's own names no tokens.
-    openai_routes._process_log_probabilities = completion_logprobs  # type: ignore[assignment]
-    config = fastapi_config(app=app, server_settings=settings)
-    config.app = gateway(app, order.name, is_loopback(listener.getsockname()[0]))
-    server = Server(config)
-    # As in `max serve`: or running streams would be cut off at once.
-    unpatch_uvicorn_signal_handler()
-
-    async def run() -> None:
-        async with lifespan(app, settings, serving, app.state.zmq_endpoint_base):
-            made = app.state.pipeline
-            app.state.pipeline = Pipeline(
-                model_name=made.model_name,
-                tokenizer=made.tokenizer,
-                model_worker=made.model_worker,
-            )
-            parent.tell(ready=True)
-            await server.serve(sockets=[listener])
-
-    parent.tell(doing="preparing the model")
-    try:
-        uvloop.run(run())
-    except SubprocessExit as error:
-        parent.tell(died=f"the model's process has ended ({error}).")
-        raise SystemExit(1) from None
-
-
-def _pipeline(order: Order) -> dict[str, Any]:
-    """Have MAX find out all it needs to know of the model."""
-    from max.driver import DeviceSpec
-    from max.pipelines import PIPELINE_REGISTRY, PipelineArgs
-    from max.pipelines.lib import PipelineConfig
-    from max.pipelines.modeling.types import PipelineTask
-
-    from course.runtime import find_device
-    from course.serve.handover import NamedAdapter, read_names, weight_files
-    from course.steps import from_root
-
-    handed_over = Path(order.folder)
-    on_cpu = find_device(order.device).is_host
-    # MAX takes FOLDER:MODULE as well, but no colon in the folder.
-    folder, _, module = order.architecture.rpartition(":")
-    sys.path.append(folder)
-    try:
-        PIPELINE_REGISTRY._import_custom_architectures([module])
-    except ValueError as error:
-        path = from_root(Path(folder) / f"{module}.py")
-        reason = f"{type(error.__cause__).__name__}: {error.__cause__}"
-        raise CourseError(
-            f"{path} cannot be imported: {reason}. `course check 18` says more."
-        ) from error
-    config = PipelineConfig.from_args(
-        PipelineArgs.from_flat_kwargs(
-            model_path=order.folder,
-            weight_path=weight_files(handed_over),
-            # However they are stored; MAX would look for a file in this encoding.
-            quantization_encoding="float32",
-            served_model_name=order.name,
-            device_specs=[DeviceSpec.cpu() if on_cpu else DeviceSpec.accelerator()],
-            max_batch_size=order.max_batch_size,
-            custom_architectures=[module],
-            task=PipelineTask.TEXT_GENERATION,
-            enable_penalties=True,
+    def __init__(
+        self,
+        options: ServeOptions,
+        folder: Path,
+        architecture: str,
+        listener: socket.socket,
+    ) -> None:
+        order = Order(
+            folder=str(folder),
+            name=options.name,
+            architecture=architecture,
+            device=options.device,
+            max_batch_size=options.max_batch_size,
+            listener=listener.fileno(),
         )
-    )
-    found = PIPELINE_REGISTRY.retrieve_factory(config, task=config.task)
-    factory: Any = found.factory
-    names = read_names(handed_over)
-    adapters = {
-        kind: NamedAdapter(adapter, names)
-        for kind, adapter in factory.keywords["weight_adapters"].items()
-    }
-    return {
-        "model_factory": functools.partial(factory, weight_adapters=adapters),
-        "pipeline_config": config,
-        "tokenizer": found.tokenizer,
-        "task": config.task,
-        "memory_plan": found.memory_plan,
-    }
+        descriptor, log_file = tempfile.mkstemp(prefix="course-serve-")
+        with os.fdopen(descriptor) as log:
+            super().__init__(
+                *("course.serve.server_process", order.write()),
+                prints_to=log.fileno(),
+                inherits=[order.listener],
+            )
+        self._log_file = Path(log_file)
+        self._reports = self._read_reports()
+        self._is_ready = False
+        self._has_died = False
 
+    def log(self) -> str:
+        """All that it has printed."""
+        return self._log_file.read_text(encoding="utf-8", errors="replace")
 
-@contextlib.contextmanager
-def _errors_to_the_parent() -> Iterator[None]:
-    try:
-        yield
-    except CourseError as error:
-        parent.tell(error=str(error), status=error.exit_code)
-        raise SystemExit(error.exit_code) from None
-    except Exception as error:
-        # The innermost cause is what went wrong; the log has all of it.
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        parent.tell(died=f"{type(cause).__name__}: {cause}")
-        raise
+    def stop(self, grace: float = 0.0) -> None:
+        """End it, and delete its log unless it has died."""
+        super().stop(grace)
+        if not self._has_died:
+            self._log_file.unlink(missing_ok=True)
 
+    def wait_until_ready(self, notes: Console) -> None:
+        """Wait until requests are answered, and show what is being done.
 
-def _leave(signum: int, frame: FrameType | None) -> None:
-    # Unwinds the server, which ends the model's process: see `max serve`.
-    raise SystemExit(0)
+        Raises:
+            CourseError: The server cannot start.
+        """
+        doing, later = "starting MAX", ""
+        while not self._is_ready:
+            with say(notes, doing, later):
+                report = next(self._reports)
+            self._is_ready = "ready" in report
+            doing, later = report.get("doing", doing), COMPILING
 
+    def serve_forever(self) -> None:
+        """Wait for the end of the server, which is an error.
 
-if __name__ == "__main__":
-    main(Order(**json.loads(sys.argv[1])))
+        Raises:
+            CourseError: It has died.
+        """
+        for _ in self._reports:
+            pass
+
+    def _read_reports(self) -> Iterator[dict[str, Any]]:
+        """What the server says, until it dies.
+
+        Raises:
+            CourseError: It has died, or says why it cannot go on.
+        """
+        for report in self.messages():
+            if "error" in report:
+                kind = Misuse if report["status"] == Misuse.exit_code else CourseError
+                raise kind(report["error"])
+            if "died" in report:
+                raise self._died(report["died"])
+            yield report
+        raise self._died(f"{what_ended(self.status or 0)}.")
+
+    def _died(self, why: str) -> CourseError:
+        self._has_died = True
+        what = "The server has died" if self._is_ready else "The server cannot start"
+        return CourseError(
+            f"{what}: {why} The last that it wrote is: {self.last_line()}\n"
+            f"All of it is in {self._log_file}."
+        )

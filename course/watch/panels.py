@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from course.check.loading import StepCannotLoad, read_source
 from course.errors import CourseError
-from course.hints import LEVELS, next_todo, render_next
-from course.source import lines_of
+from course.hints import LEVELS, render_next
+from course.open_todos import next_todo
+from course.source import StepCannotLoad, lines_of, read_step
 from course.steps import ROOT, Step, from_root
 
 KEYS = {
@@ -51,7 +51,7 @@ def open_todo(step: Step) -> str:
 def diff(step: Step) -> RenderableType:
     """What would turn the reader's file into the solution."""
     try:
-        yours = read_source(step, step.skeleton)
+        yours = read_step(step, step.skeleton)
     except StepCannotLoad as error:
         return Text(str(error))
     solution = step.solution.read_text(encoding="utf-8")

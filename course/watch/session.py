@@ -6,9 +6,9 @@ import os
 import time
 from collections.abc import Sequence
 
-from course.check.loading import StepCannotLoad, read_source
 from course.check.result import StepResult
-from course.open_todos import open_todos
+from course.open_todos import next_todo
+from course.source import StepCannotLoad
 from course.steps import Step
 
 
@@ -139,6 +139,6 @@ class Session:
 def _looks_finished(step: Step) -> bool:
     """Whether no TODO is left. If one is, the step is checked once it is shown."""
     try:
-        return not open_todos(step, read_source(step, step.skeleton))
+        return next_todo(step) is None
     except StepCannotLoad:
         return False

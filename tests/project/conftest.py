@@ -44,6 +44,17 @@ def pytest_xdist_setupnodes():
         os.unsetenv(name)
         if name in os.environ:
             os.putenv(name, os.environ[name])
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: each has one core.
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each group to the next process that is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = whole_run.group_of
+    return scheduler
 
 
 @pytest.hookimpl(trylast=True)
@@ -103,9 +114,9 @@ def checks():
 @pytest.fixture(scope="session")
 def demo():
     """The demo model as the course reads it."""
-    from course.model.checkpoint import load_checkpoint
+    from course.model.checkpoint import open_checkpoint
 
-    return load_checkpoint(str(DEMO_MODEL))
+    return open_checkpoint(str(DEMO_MODEL))
 
 
 @pytest.fixture(scope="session")

@@ -25,19 +25,14 @@ class Served(Child):
             variables=environment(COLUMNS="100"),
         )
         end = time.monotonic() + COLD
-        while not re.search("curl .*\n", self.said):
+        while not re.search("curl .*\n", self.log()):
             self.hear(1.0)
             if self.has_ended or time.monotonic() > end:
                 self.stop()
-                pytest.fail(f"it does not start:\n{self.said}")
-        self.port = int(re.search(r":(\d+)/v1", self.said)[1])
+                pytest.fail(f"it does not start:\n{self.log()}")
+        self.port = int(re.search(r":(\d+)/v1", self.log())[1])
         self.address = f"http://127.0.0.1:{self.port}"
         self.base = f"{self.address}/v1"
-
-    @property
-    def said(self):
-        """What it has printed."""
-        return self.output.decode()
 
     def client(self, **options):
         return openai.OpenAI(

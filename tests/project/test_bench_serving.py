@@ -5,15 +5,15 @@ import io
 import pytest
 from rich.console import Console
 
-from course.bench.clients import Answer, ask_all
+from course.bench.clients import TimedAnswer, ask_all
 from course.bench.latency import figures, gaps, percentiles, speedup
 from course.bench.serving import CLIENTS, OURS, PROMPTS, THEIRS, server
 from course.bench.serving_table import print_table
 
 # Two texts that overlap; of the second, two tokens come in one piece.
 ANSWERS = [
-    Answer("a", 10.0, [(10.5, 1), (10.6, 1), (10.8, 1)], "one two three"),
-    Answer("b", 10.2, [(10.9, 1), (11.5, 2)], "four five six"),
+    TimedAnswer("a", 10.0, [(10.5, 1), (10.6, 1), (10.8, 1)], "one two three"),
+    TimedAnswer("b", 10.2, [(10.9, 1), (11.5, 2)], "four five six"),
 ]
 
 

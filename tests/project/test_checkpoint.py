@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Model
 
 from course.errors import CourseError
-from course.model.checkpoint import load_checkpoint, open_checkpoint, stored_shapes
+from course.model.checkpoint import open_checkpoint, stored_shapes
 from course.model.checkpoint.hub import find_folder
 from course.model.modules import solution
 from course.steps import DEMO_MODEL, ROOT
@@ -47,6 +47,10 @@ def change_config(folder, **values):
 def change_weights(folder, change):
     path = folder / "model.safetensors"
     save_file(change(load_file(path)), path)
+
+
+def read_weights(folder):
+    return open_checkpoint(str(folder)).weights
 
 
 def assert_same_weights(actual, expected):
@@ -76,16 +80,16 @@ def test_shapes_are_those_of_the_solution(solutions):
 
 def test_names_with_and_without_prefix(folder):
     """GPT2Model saves its tensors without `transformer.`; both are read alike."""
-    with_prefix = load_checkpoint(str(folder)).weights
+    with_prefix = read_weights(folder)
     GPT2Model.from_pretrained(folder).save_pretrained(folder)
     names = load_file(folder / "model.safetensors")
     assert not any(name.startswith("transformer.") for name in names)
-    assert_same_weights(load_checkpoint(str(folder)).weights, with_prefix)
+    assert_same_weights(read_weights(folder), with_prefix)
 
 
 def test_stored_masks_are_left_out(folder):
     """Old checkpoints store the causal mask as attn.bias."""
-    expected = load_checkpoint(str(folder)).weights
+    expected = read_weights(folder)
     mask = np.tril(np.ones((1, 1, 20, 20), np.float32))
     change_weights(
         folder,
@@ -95,7 +99,7 @@ def test_stored_masks_are_left_out(folder):
             "transformer.h.0.attn.masked_bias": np.float32([-1e4]),
         },
     )
-    assert_same_weights(load_checkpoint(str(folder)).weights, expected)
+    assert_same_weights(read_weights(folder), expected)
 
 
 def test_untied_head(folder):
@@ -103,7 +107,7 @@ def test_untied_head(folder):
     change_config(folder, tie_word_embeddings=False)
     head = np.ones((300, 24), np.float32)
     change_weights(folder, lambda w: {**w, "lm_head.weight": head})
-    weights = load_checkpoint(str(folder)).weights
+    weights = read_weights(folder)
     np.testing.assert_array_equal(weights["lm_head.weight"], head)
 
 
@@ -112,7 +116,7 @@ def test_other_dtypes(folder, dtype):
     """Weights stored in another dtype are read as float32."""
     model = GPT2LMHeadModel.from_pretrained(folder).to(dtype)
     model.save_pretrained(folder)
-    weights = load_checkpoint(str(folder)).weights
+    weights = read_weights(folder)
     expected = model.transformer.wte.weight.detach().float().numpy()
     assert weights["transformer.wte.weight"].dtype == np.float32
     np.testing.assert_array_equal(weights["transformer.wte.weight"], expected)
@@ -120,12 +124,12 @@ def test_other_dtypes(folder, dtype):
 
 def test_shards(folder):
     """Large models come in several files with an index."""
-    expected = load_checkpoint(str(folder)).weights
+    expected = read_weights(folder)
     model = GPT2LMHeadModel.from_pretrained(folder)
     (folder / "model.safetensors").unlink()
     model.save_pretrained(folder, max_shard_size="30KB")
     assert len(list(folder.glob("model-*.safetensors"))) > 1
-    assert_same_weights(load_checkpoint(str(folder)).weights, expected)
+    assert_same_weights(read_weights(folder), expected)
 
 
 def test_vocabulary_and_merges(folder):
@@ -135,9 +139,9 @@ def test_vocabulary_and_merges(folder):
     merges = [m if isinstance(m, str) else " ".join(m) for m in data["merges"]]
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]))
     text = "Once upon a time, 猫!"
-    expected = load_checkpoint(str(folder)).tokenizer.encode(text).ids
+    expected = open_checkpoint(str(folder)).tokenizer.encode(text).ids
     (folder / "tokenizer.json").unlink()
-    assert load_checkpoint(str(folder)).tokenizer.encode(text).ids == expected
+    assert open_checkpoint(str(folder)).tokenizer.encode(text).ids == expected
 
 
 @pytest.mark.parametrize(
@@ -164,7 +168,7 @@ def test_refused_configurations(folder, values, expected):
     """A GPT-2 that this code does not compute is refused, with the value's name."""
     change_config(folder, **values)
     with pytest.raises(CourseError, match=expected):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 def test_missing_tensor(folder):
@@ -172,7 +176,7 @@ def test_missing_tensor(folder):
     name = "transformer.h.1.mlp.c_fc.weight"
     change_weights(folder, lambda w: {k: v for k, v in w.items() if k != name})
     with pytest.raises(CourseError, match=f"the tensor {name} is missing"):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 def test_wrong_tensor(folder):
@@ -180,7 +184,7 @@ def test_wrong_tensor(folder):
     name = "transformer.h.1.ln_2.bias"
     change_weights(folder, lambda w: {**w, name: w[name][:-1]})
     with pytest.raises(CourseError, match=rf"{name} has the shape \[23\]"):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 @pytest.mark.parametrize("length", [0, 7, 100, 40_000])
@@ -189,7 +193,7 @@ def test_truncated_weights(folder, length):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(CourseError, match="damaged or not finished"):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 PICKLED = [
@@ -207,7 +211,7 @@ def test_only_a_pickle(folder, names):
     for name in names:
         (folder / name).write_bytes(b"cos\nsystem\n(S'echo no'\ntR.")
     with pytest.raises(CourseError, match=rf"\({names[0]}\), which\s+is not opened"):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 def test_two_models_in_one_file(folder):
@@ -219,7 +223,7 @@ def test_two_models_in_one_file(folder):
         },
     )
     with pytest.raises(CourseError, match=r"actor\.transformer\.\* and critic"):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 @pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2", "int8"])
@@ -232,7 +236,7 @@ def test_weights_that_are_no_floats(folder, dtype):
     name = "transformer.h.0.mlp.c_fc.weight"
     save_file({**tensors, name: tensors[name].to(getattr(torch, dtype))}, path)
     with pytest.raises(CourseError, match=rf"{name} is stored as (F8|I8)"):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 INDEX = "model.safetensors.index.json"
@@ -256,7 +260,7 @@ def test_index_of_shards(folder, places, expected):
     (folder / "model.safetensors").rename(folder / "one.safetensors")
     (folder / INDEX).write_text(json.dumps({"weight_map": places}))
     with pytest.raises(CourseError, match=expected):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 def test_tensor_in_two_shards(folder):
@@ -266,7 +270,7 @@ def test_tensor_in_two_shards(folder):
     places = {"a": "one.safetensors", "b": "two.safetensors"}
     (folder / INDEX).write_text(json.dumps({"weight_map": places}))
     with pytest.raises(CourseError, match=r"both in .*one\.safetensors and in"):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -280,7 +284,7 @@ def test_weights_by_another_name(folder, name, expected):
     """What is there instead is named, with the way out."""
     (folder / "model.safetensors").rename(folder / name)
     with pytest.raises(CourseError, match=expected):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 def test_opening_reads_no_weights(folder):
@@ -308,7 +312,7 @@ def test_incomplete(folder, file, expected):
     """A missing file is named."""
     (folder / file).unlink()
     with pytest.raises(CourseError, match=expected):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "\xff", "", "[" * 100_000, "\0"])
@@ -320,7 +324,7 @@ def test_damaged_json(folder, file, content):
     """A file that is no JSON object is named."""
     (folder / file).write_text(content, encoding="latin-1")
     with pytest.raises(CourseError, match=file.replace(".", r"\.")):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "true"])
@@ -331,7 +335,7 @@ def test_numbers_that_are_none(folder, field, value):
     path = folder / "config.json"
     path.write_text(path.read_text().replace('"HERE"', value))
     with pytest.raises(CourseError, match=f"{field} is .*; it must be a positive"):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 @pytest.mark.parametrize("ends", ["the end", 1.5, True, [1, "2"], {"a": 1}])
@@ -339,7 +343,7 @@ def test_ends_that_are_none(folder, ends):
     """What is no token ID ends no text."""
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
     with pytest.raises(CourseError, match=r"eos_token_id is .*; it must be a token ID"):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -350,7 +354,7 @@ def test_names_of_the_activation_function(folder, name):
     ids = torch.tensor([[1, 2, 3]])
     expected = GPT2LMHeadModel.from_pretrained(folder)(ids).logits
     change_config(folder, activation_function=name)
-    load_checkpoint(str(folder))
+    open_checkpoint(str(folder))
     logits = GPT2LMHeadModel.from_pretrained(folder)(ids).logits
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
 
@@ -359,7 +363,7 @@ def test_damaged_tokenizer(folder):
     """A tokenizer.json that is none is named."""
     (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(CourseError, match="tokenizer cannot be read"):
-        load_checkpoint(str(folder))
+        open_checkpoint(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -368,14 +372,14 @@ def test_damaged_tokenizer(folder):
 def test_no_such_folder(name):
     """What looks like a path is not looked for on the hub."""
     with pytest.raises(CourseError, match="There is no directory"):
-        load_checkpoint(name)
+        open_checkpoint(name)
 
 
 def test_hub_without_network(monkeypatch):
     """A hub id without network says so, and names the way out."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(CourseError, match=r"hub cannot be\s+reached"):
-        load_checkpoint("gpt2-that-is-nowhere")
+        open_checkpoint("gpt2-that-is-nowhere")
 
 
 @pytest.fixture
@@ -458,4 +462,4 @@ def test_hub_that_refuses(monkeypatch, error, expected):
 def test_a_file_for_a_folder():
     """The weights' file alone is not a model."""
     with pytest.raises(CourseError, match="give the directory"):
-        load_checkpoint(str(DEMO_MODEL / "config.json"))
+        open_checkpoint(str(DEMO_MODEL / "config.json"))

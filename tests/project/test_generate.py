@@ -16,7 +16,7 @@ from course import cli
 from course.errors import CourseError, Misuse
 from course.generate.command import budget
 from course.generate.request import Request
-from course.model.checkpoint import load_checkpoint
+from course.model.checkpoint import open_checkpoint
 from course.skeleton import make_skeleton
 from course.steps import DEMO_MODEL, ROOT, STEPS
 
@@ -45,6 +45,7 @@ OPENINGS = [
     "ab",
     "She said:",
 ]
+thorough = pytest.mark.thorough
 PROMPTS = [" ".join((OPENINGS * 2)[i : i + n]) for n in range(1, 11) for i in range(20)]
 
 
@@ -90,7 +91,7 @@ def both_greedy(demo, solutions, fast_demo):
 def test_demo_is_greedy_like_hugging_face(part, both_greedy):
     """200 prompts in many scripts, up to the end of the text or 16 tokens."""
     assert len(set(PROMPTS)) == 200
-    for number, prompt in enumerate(PROMPTS[part::10]):
+    for number, prompt in list(enumerate(PROMPTS))[part::10]:
         actual, expected = both_greedy(prompt, 4 + number % 13)
         assert actual == expected, prompt
 
@@ -119,12 +120,10 @@ def gpt2_small(tmp_path):
     model = GPT2LMHeadModel(GPT2Config()).eval()
     model.save_pretrained(tmp_path)
     shutil.copy(DEMO_MODEL / "tokenizer.json", tmp_path)
-    checkpoint = load_checkpoint(str(tmp_path))
-    (tmp_path / "model.safetensors").unlink()
-    return model, checkpoint
+    return model, open_checkpoint(str(tmp_path))
 
 
-@pytest.mark.thorough
+@thorough
 def test_124m_is_greedy_like_hugging_face(gpt2_small, solutions, on_kernels):
     """200 prompts of 8 lengths, in batches."""
     model, checkpoint = gpt2_small
@@ -138,7 +137,7 @@ def test_124m_is_greedy_like_hugging_face(gpt2_small, solutions, on_kernels):
         assert actual == expected, f"prompts of {length} tokens"
 
 
-@pytest.mark.thorough
+@thorough
 @pytest.mark.parametrize(("dtype", "similar"), [("bfloat16", 0.9999), ("int8", 0.999)])
 def test_rounded_124m_is_similar(gpt2_small, on_kernels, dtype, similar):
     """Logits of GPT-2 small with rounded weights: their angle to the exact ones."""
@@ -248,10 +247,10 @@ def test_command(course):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--no-cache", "no cache"),
-        ("--stock-kernels", "stock operations"),
-        ("--dtype=bfloat16", "bfloat16 weights"),
         ("--dtype=int8", "int8 weights"),
+        pytest.param("--dtype=bfloat16", "bfloat16 weights", marks=thorough),
+        pytest.param("--no-cache", "no cache", marks=thorough),
+        pytest.param("--stock-kernels", "stock operations", marks=thorough),
     ],
 )
 def test_same_text_on_every_engine(course, option, said):
@@ -323,7 +322,11 @@ def test_unfinished_steps(course):
 
 
 @pytest.mark.parametrize(
-    ("finished", "said"), [(17, "KV cache, Mojo kernels"), (12, "no cache")]
+    ("finished", "said"),
+    [
+        (17, "KV cache, Mojo kernels"),
+        pytest.param(12, "no cache", marks=thorough),
+    ],
 )
 def test_finished_steps(tmp_path, course, finished, said):
     """--code steps runs the reader's files: here, the solutions under their names."""
@@ -339,6 +342,7 @@ def test_finished_steps(tmp_path, course, finished, said):
     assert said in ran.err
 
 
+@thorough
 def test_interrupted():
     """Ctrl-C in the middle of a text: what was written stays, and no traceback."""
     process = subprocess.Popen(

@@ -104,6 +104,14 @@ def test_damaged(cache, compile_it, damage, caplog):
     assert compile_it.count == 2
 
 
+def test_defects_show(cache, compile_it):
+    """What is wrong with us is not mended by compiling, and not hidden by it."""
+    load("a", compile_it)
+    with pytest.raises(ValueError, match="bias"):
+        load("a", compile_it, {"weight": WEIGHTS["weight"]})
+    assert compile_it.count == 1
+
+
 def test_no_cache(tmp_path, monkeypatch, compile_it):
     """Where nothing can be written, it is compiled every time."""
     (tmp_path / "file").touch()

@@ -12,9 +12,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
-from course.model.checkpoint import load_checkpoint, open_checkpoint
+from course.model.checkpoint import open_checkpoint
 from course.serve.handover import hand_over
-from course.serve.server import Order, _pipeline
+from course.serve.server_process import Order, _pipeline
 from course.steps import ROOT
 from tests.project.model_kinds import ENDS, KINDS, PROMPT, ROWS, UNWRAPPED, save_base
 from tests.project.serving import Served
@@ -92,7 +92,7 @@ def up_to_end(tokens, ends):
 def test_generate(name, made, solutions, on_kernels):
     """`course generate` reads and writes the tokens that transformers does."""
     kind = made(name)
-    model = load_checkpoint(str(kind.folder))
+    model = open_checkpoint(str(kind.folder))
     assert model.tokenizer.encode(PROMPT).ids == kind.prompt
     tokens = solutions.sampling.generate_tokens(
         on_kernels(model),
@@ -124,9 +124,9 @@ def test_serve_reads_the_same(name, made, tmp_path):
     from max.graph.weights import WeightsFormat, load_weights
 
     kind = made(name)
-    model = load_checkpoint(str(kind.folder))
-    hand_over(open_checkpoint(str(kind.folder)), tmp_path)
-    order = Order(str(tmp_path), "model", ARCHITECTURE, "cpu", 8, -1, -1)
+    model = open_checkpoint(str(kind.folder))
+    hand_over(model, tmp_path)
+    order = Order(str(tmp_path), "model", ARCHITECTURE, "cpu", 8, -1)
     found = _pipeline(order)
     tokenizer = found["tokenizer"]
     assert asyncio.run(tokenizer.encode(PROMPT)).tolist() == kind.prompt

@@ -53,12 +53,7 @@ def test_numbers(step, made):
     assert not differences(committed, made[name]), "python -m book.numbers.make"
 
 
-@pytest.mark.parametrize(
-    "step",
-    # In one process with the check itself: what MAX compiles is then compiled once.
-    [pytest.param(s, marks=pytest.mark.xdist_group(s.check.stem)) for s in STEPS],
-    ids=lambda step: step.module,
-)
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
 def test_report(step, make, checks):
     """The report in the chapter is what `course check` prints."""
     name, report = make.named_report(checks.check_file(step.number, step.solution))

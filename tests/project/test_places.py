@@ -11,10 +11,10 @@ import tokenize
 
 import pytest
 
-from course.check.loading import StepCannotLoad, load_step
+from course.check.loading import load_step
 from course.open_todos import open_todos
 from course.skeleton import make_skeleton
-from course.source import NotPythonText, lines_of, read_source
+from course.source import NotPythonText, StepCannotLoad, lines_of, read_source
 from course.steps import ROOT, STEPS, get_step
 
 RIGHT = (ROOT / "solutions" / "solution_03.py").read_text()

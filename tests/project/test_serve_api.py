@@ -24,9 +24,6 @@ PROMPT = "Once upon a time"
 PARTS = "🦊🌧️🏡 and then 昔々"
 
 
-pytestmark = pytest.mark.xdist_group("served")
-
-
 # Log probabilities
 
 
@@ -475,7 +472,8 @@ def test_printed_line(served, other):
         ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"), dead
     )
     for server in (served, other):
-        [line] = [each for each in server.said.splitlines() if each.startswith("curl ")]
+        lines = server.log().splitlines()
+        [line] = [each for each in lines if each.startswith("curl ")]
         ran = subprocess.run(
             ["bash", "-c", line],
             env={**os.environ, **proxies, "NO_PROXY": "", "no_proxy": ""},
@@ -487,13 +485,13 @@ def test_printed_line(served, other):
         answer = json.loads(ran.stdout)
         assert answer["choices"][0]["text"]
         assert answer["model"] in {"demo", NAME}
-    assert f"The model {NAME} is at http://127.0.0.1:{other.port}/v1" in other.said
-    assert "Everyone who can reach this machine can use it." in other.said
+    assert f"The model {NAME} is at http://127.0.0.1:{other.port}/v1" in other.log()
+    assert "Everyone who can reach this machine can use it." in other.log()
 
 
 def test_line_of_the_readme(served):
     """The README's line is the printed one, on the port that it is for."""
-    [line] = [each for each in served.said.splitlines() if each.startswith("curl ")]
+    [line] = [each for each in served.log().splitlines() if each.startswith("curl ")]
     text = (ROOT / "README.md").read_text().replace("\\\n", " ")
     [shown] = [each for each in text.splitlines() if each.startswith("curl ")]
     assert shlex.split(shown) == shlex.split(line.replace(f":{served.port}/", ":8000/"))

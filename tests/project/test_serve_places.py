@@ -20,7 +20,7 @@ def test_odd_folder(tmp_path):
     folder = tmp_path / "m:o [d] 'e' é #% *"
     shutil.copytree(DEMO_MODEL, folder)
     with Served("--model", str(folder)) as server:
-        line = re.search("^curl .*$", server.said, re.MULTILINE)[0]
+        line = re.search("^curl .*$", server.log(), re.MULTILINE)[0]
         ran = subprocess.run(
             line, shell=True, capture_output=True, text=True, timeout=60, check=True
         )
@@ -29,7 +29,7 @@ def test_odd_folder(tmp_path):
         assert answer["choices"][0]["text"]
         os.kill(min(server.family()), signal.SIGILL)
         assert server.wait() == 1
-    assert "SIGILL: this processor lacks an instruction" in server.said
+    assert "SIGILL: this processor lacks an instruction" in server.log()
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "a[b]", "star*", "what?"])

@@ -21,7 +21,7 @@ RAW = (
 )
 
 
-@pytest.fixture(scope="module", params=portions("slips", steps_of(SLIPS)))
+@pytest.fixture(scope="module", params=portions(steps_of(SLIPS)))
 def checked(request, checks, tmp_path_factory):
     """What the checks found, by slip."""
     slips = request.param.of(SLIPS, every=10)

@@ -169,7 +169,7 @@ def begun_sources(step):
                 yield Mutant(step.number, None, source, name, "comments left")
 
 
-@pytest.mark.parametrize("portion", portions("begun", SEVERAL))
+@pytest.mark.parametrize("portion", portions(SEVERAL))
 def test_right_so_far(portion, checks, tmp_path):
     """Nothing is called wrong, nothing is called done that is not; the next is named.
 
@@ -186,7 +186,7 @@ def test_right_so_far(portion, checks, tmp_path):
         assert not result.later, each.name
 
 
-@pytest.mark.parametrize("portion", portions("mistakes while begun", CHEAP))
+@pytest.mark.parametrize("portion", portions(CHEAP))
 def test_mistakes_are_named_at_once(portion, checks, tmp_path):
     """A mistake has the same name, and lines of the file, whatever else is open."""
     begun = [

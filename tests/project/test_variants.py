@@ -10,7 +10,7 @@ EVERY = [*VARIANTS, *VARIANTS_PART_TWO]
 COMPILED = (14, 15, 17, 18)
 
 
-@pytest.fixture(scope="module", params=portions("variants", steps_of(EVERY), COMPILED))
+@pytest.fixture(scope="module", params=portions(steps_of(EVERY), COMPILED))
 def checked(request, checks, tmp_path_factory):
     """What the checks found, by variant."""
     variants = request.param.of(EVERY, every=4)

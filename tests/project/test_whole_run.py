@@ -11,7 +11,14 @@ from course.steps import ROOT, STEPS
 from tests.project.browser import NO_BROWSER
 from tests.project.mutants.mechanical import mechanical
 from tests.project.mutants.portions import Portion
-from tests.project.whole_run import THOROUGH, processes
+from tests.project.whole_run import (
+    BY_CASE,
+    FIRST,
+    SERVED,
+    THOROUGH,
+    group_of,
+    processes,
+)
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac's browser is on no path")
@@ -21,7 +28,7 @@ def test_what_did_not_run_is_said(tmp_path, options):
     ran = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "--solutions", "-p", "no:cacheprovider"),
-            *("-n", "1", "--dist", "loadgroup", *options),
+            *("-n", "1", *options),
             *("tests/project/test_book_browser.py", "-k", "test_page_loads_and_fits"),
         ],
         cwd=ROOT,
@@ -59,3 +66,21 @@ def test_processes(monkeypatch):
         monkeypatch.setattr("tests.project.whole_run.usable_cores", lambda n=cores: n)
         monkeypatch.setattr("tests.project.whole_run.free_memory", lambda n=free: n)
         assert processes() == expected
+
+
+def test_groups():
+    """Which tests stay in one process."""
+    for nodeid, group in {
+        "tests/project/test_serve_page.py::test_new_text": "served",
+        "tests/project/test_hints.py::test_x[a::b[c]": "test_hints",
+        "tests/test_step_03.py::TestLayerNorm::test_same[wide]": "test_step_03",
+        "tests/project/test_numbers.py::test_numbers[step_15]": "test_numbers",
+        "tests/project/test_numbers.py::test_report[step_15]": "test_step_15",
+        "tests/project/test_mutants.py::test_enough": "test_mutants",
+        "tests/project/test_slips.py::test_x[step_07, the rest]": (
+            "test_slips[step_07, the rest]"
+        ),
+    }.items():
+        assert group_of(nodeid) == group
+    files = {path.stem for path in ROOT.glob("tests/**/test_*.py")}
+    assert {*SERVED, *BY_CASE, *FIRST} <= {*files, "served"}

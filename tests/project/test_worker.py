@@ -30,6 +30,15 @@ sys.setprofile(None)
 print(sorted(seen))
 """
 
+NO_SERVER = """
+from course.process.server import ServerProcess
+try:
+    with ServerProcess("It", "course.no_such_module", port=1):
+        pass
+except Exception:
+    pass
+"""
+
 
 @pytest.mark.parametrize(
     ("run", "expected"),
@@ -37,10 +46,11 @@ print(sorted(seen))
         ("F.softmax(ones).to_numpy()", "['COMPILE', 'RUN']"),
         ("linear.compile(TensorType(DType.float32, (2, 3), device=CPU()))", "COMPILE"),
         ("sum(n * n for n in range(9))", "['RUN']"),
+        (NO_SERVER, "SERVE"),
     ],
 )
 def test_compiling_is_recognized(run, expected):
-    """A first call of an operation and `Module.compile` are; other work is not."""
+    """A first call of an operation, `Module.compile`, waiting for a server are."""
     ran = subprocess.run(
         [sys.executable, "-c", SEEN.format(run=run)],
         cwd=ROOT,

@@ -16,12 +16,19 @@ MEMORY = 3_500_000_000
 
 THOROUGH = "takes long: `make test-all` runs it"
 
-# What a group shares: a session's fixture, or else what its module makes.
-SHARED = ("served",)
+# These ask the one server of the session.
+SERVED = ("test_serve", "test_serve_api", "test_serve_page")
 
-# The groups that take longest; what is begun last should be short.
-FIRST = ("served", "test_model_kinds", "test_book_browser", "test_serve", "test_watch")
+# Of these, each case can be in whichever process is free.
+BY_CASE = ("test_mutants", "test_slips", "test_unfinished", "test_variants")
 
+# The groups that take longest, the more so where nothing is compiled yet. (What is
+# begun last should be short; what is compiled once is not begun twice.)
+FIRST = (
+    "served",
+    *("test_step_15", "test_step_14", "test_step_17", "test_generate", "test_step_18"),
+    *("test_model_kinds", "test_book_browser", "test_watch"),
+)
 
 MARKS = (
     "thorough: takes long, and is for `make test-all`",
@@ -42,22 +49,22 @@ def leave_out(items):
             item.add_marker(pytest.mark.skip(reason=THOROUGH))
 
 
-def group_of(item):
-    """What a test must be in one process with; a mark of its own says it first."""
-    if marker := item.get_closest_marker("xdist_group"):
-        return marker.args[0]
-    shared = [name for name in SHARED if name in item.fixturenames]
-    return shared[0] if shared else item.path.stem
+def group_of(nodeid):
+    """What a test must be in one process with, by its ID: as a rule, its file."""
+    path, _, name = nodeid.partition("::")
+    stem, case = path.rpartition("/")[2].removesuffix(".py"), name.partition("[")[2]
+    if stem in SERVED:
+        return "served"
+    if name.startswith("test_report["):  # Compiles what the step's check does.
+        return f"test_{case.removesuffix(']')}"
+    return f"{stem}[{case}" if stem in BY_CASE and case else stem
 
 
 def arrange(items):
     """Put tests of a group behind each other, and the long groups first."""
-    groups = {item: group_of(item) for item in items}
+    groups = {item: group_of(item.nodeid) for item in items}
     names = list(dict.fromkeys([*FIRST, *groups.values()]))
     items.sort(key=lambda item: names.index(groups[item]))
-    for item, group in groups.items():
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def processes():

@@ -8,6 +8,7 @@ are refused: unpickling runs whatever code the file holds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,20 +24,11 @@ from course.model.checkpoint.tokenizer import read_tokenizer
 from course.model.config import GPT2Config
 from course.model.modules import solution
 
-__all__ = [
-    "Checkpoint",
-    "Opened",
-    "encode",
-    "load_checkpoint",
-    "open_checkpoint",
-    "stored_shapes",
-]
-
-Array = NDArray[Any]
+__all__ = ["Checkpoint", "open_checkpoint", "stored_shapes"]
 
 
 @dataclass(frozen=True)
-class Opened:
+class Checkpoint:
     """A GPT-2 on disk, looked through but for its weights.
 
     Attributes:
@@ -51,25 +43,56 @@ class Opened:
     tokenizer: Tokenizer
     end_of_text: frozenset[int]
 
+    @cached_property
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """The parameters of `MaxGPT2LMHeadModel`, float32, read once; imports MAX.
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A GPT-2 in memory.
+        Raises:
+            CourseError: A file is damaged.
+        """
+        weights: dict[str, Any] = solution(13).convert_weights(self.tensors)
+        head, wte = weights["lm_head.weight"], weights["transformer.wte.weight"]
+        if head is not wte and np.array_equal(head, wte):
+            # Stored twice: kept once.
+            weights["lm_head.weight"] = wte
+        return weights
 
-    Attributes:
-        config: Its sizes.
-        weights: The parameters of `MaxGPT2LMHeadModel`, float32.
-        tokenizer: The tokenizer that it was trained with.
-        end_of_text: The token IDs that end a text.
-    """
+    def encode(self, prompt: str) -> list[int]:
+        """Turn a prompt into token IDs, each of which the model has an embedding for.
 
-    config: GPT2Config
-    weights: dict[str, Array]
-    tokenizer: Tokenizer
-    end_of_text: frozenset[int]
+        Raises:
+            CourseError: There are none, or the tokenizer cannot read the prompt, or the
+                model does not know what it makes of it.
+        """
+        try:
+            encoding = self.tokenizer.encode(prompt)
+        except Exception as error:  # tokenizers raises plain Exception
+            raise CourseError(
+                f"The model's tokenizer cannot read the prompt: {error}. Write it in "
+                "the words that the model was trained on."
+            ) from None
+        ids: list[int] = encoding.ids
+        if not ids:
+            raise CourseError(
+                "The prompt is empty: give the model some text to go on from."
+                if not prompt
+                else "The model's tokenizer knows nothing of the prompt and makes no "
+                "token of it. Write it in the words that the model was trained on."
+            )
+        vocab_size = self.config.vocab_size
+        for token_id, token in zip(ids, encoding.tokens, strict=True):
+            if token_id >= vocab_size:
+                raise CourseError(
+                    f"The prompt holds the token {token!r}, whose ID is {token_id}, "
+                    f"and the model has embeddings for the IDs 0 to {vocab_size - 1} "
+                    "(vocab_size) only: its tokenizer has got tokens that it has not. "
+                    "Leave that token out, or have the model grow with "
+                    "`resize_token_embeddings` of transformers."
+                )
+        return ids
 
 
-def open_checkpoint(name: str) -> Opened:
+def open_checkpoint(name: str) -> Checkpoint:
     """Look through a directory, or a model of the Hugging Face hub.
 
     Neither reads the weights nor imports MAX.
@@ -83,59 +106,4 @@ def open_checkpoint(name: str) -> Opened:
     config = sizes_of(folder, said)
     tied = said.get("tie_word_embeddings", True)
     tensors = find_tensors(folder, config, tied=tied)
-    return Opened(config, tensors, read_tokenizer(folder), read_ends(folder, said))
-
-
-def load_checkpoint(name: str) -> Checkpoint:
-    """Load a directory, or a model of the Hugging Face hub.
-
-    Raises:
-        CourseError: As `open_checkpoint`.
-    """
-    opened = open_checkpoint(name)
-    weights = _read(opened.tensors)
-    return Checkpoint(opened.config, weights, opened.tokenizer, opened.end_of_text)
-
-
-def _read(tensors: StoredTensors) -> dict[str, Array]:
-    weights: dict[str, Array] = solution(13).convert_weights(tensors)
-    head, wte = weights["lm_head.weight"], weights["transformer.wte.weight"]
-    if head is not wte and np.array_equal(head, wte):
-        # Stored twice: kept once.
-        weights["lm_head.weight"] = wte
-    return weights
-
-
-def encode(opened: Opened | Checkpoint, prompt: str) -> list[int]:
-    """Turn a prompt into token IDs, each of which the model has an embedding for.
-
-    Raises:
-        CourseError: There are none, or the tokenizer cannot read the prompt, or the
-            model does not know what it makes of it.
-    """
-    try:
-        encoding = opened.tokenizer.encode(prompt)
-    except Exception as error:  # tokenizers raises plain Exception
-        raise CourseError(
-            f"The model's tokenizer cannot read the prompt: {error}. Write it in the "
-            "words that the model was trained on."
-        ) from None
-    ids: list[int] = encoding.ids
-    if not ids:
-        raise CourseError(
-            "The prompt is empty: give the model some text to go on from."
-            if not prompt
-            else "The model's tokenizer knows nothing of the prompt and makes no token "
-            "of it. Write it in the words that the model was trained on."
-        )
-    vocab_size = opened.config.vocab_size
-    for token_id, token in zip(ids, encoding.tokens, strict=True):
-        if token_id >= vocab_size:
-            raise CourseError(
-                f"The prompt holds the token {token!r}, whose ID is {token_id}, and "
-                f"the model has embeddings for the IDs 0 to {vocab_size - 1} "
-                "(vocab_size) only: its tokenizer has got tokens that it has not. "
-                "Leave that token out, or have the model grow with "
-                "`resize_token_embeddings` of transformers."
-            )
-    return ids
+    return Checkpoint(config, tensors, read_tokenizer(folder), read_ends(folder, said))

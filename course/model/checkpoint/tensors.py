@@ -66,7 +66,6 @@ class StoredTensors(Mapping[str, Array]):
     """
 
     def __init__(self, stored: Mapping[str, Stored]) -> None:
-        """Take them, the largest first."""
         self.stored = dict(
             sorted(stored.items(), key=lambda item: -math.prod(item[1].shape))
         )

@@ -1,15 +1,18 @@
 """Of hundreds of changed solutions, which `make test` checks, and which `make test-all`.
 
 `make test` takes, of each step and each kind of change, every so many, spread over the
-list, and at least one. The rest is marked `thorough`: whatever comes to a list is in
-one portion or the other.
+list, and at least one. It leaves aside what uses an operation that no solution uses, as
+MAX would have to compile it. All the rest is marked `thorough`: whatever comes to a list
+is in one portion or the other.
 """
 
+import functools
+import re
 from dataclasses import dataclass
 
 import pytest
 
-from course.steps import Step, get_step
+from course.steps import STEPS, Step, get_step
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,28 @@ class Portion:
         chosen = []
         for kind in dict.fromkeys(each.kind for each in own):
             of_kind = [each for each in own if each.kind == kind]
-            sample = range(len(of_kind) // 2 % every, len(of_kind), every)
-            chosen += [e for i, e in enumerate(of_kind) if (i in sample) != self.rest]
+            plain = [e for e in of_kind if operations(e.source) <= operations_of_all()]
+            sample = plain[len(plain) // 2 % every :: every]
+            chosen += [e for e in of_kind if e not in sample] if self.rest else sample
         assert chosen
         return chosen
 
 
-def portions(what, steps, compiled=()):
+def operations(source):
+    """The names of MAX's operations in a source."""
+    return set(re.findall(r"\bF\.(\w+)", source))
+
+
+@functools.cache
+def operations_of_all():
+    """Those of all solutions."""
+    return operations("".join(step.solution.read_text() for step in STEPS))
+
+
+def portions(steps, compiled=()):
     """The parameters of a test or a fixture: both portions of each step.
 
     Args:
-        what: What there is of the steps.
         steps: The steps of which there is some.
         compiled: The numbers of those for each of which MAX compiles a graph: of these,
             the sample is thorough, too.
@@ -49,10 +63,8 @@ def portions(what, steps, compiled=()):
     for step in steps:
         for rest in (False, True):
             name = f"{step.module}, the rest" if rest else step.module
-            # Each can be checked in whichever process of the run is free.
-            marks = [pytest.mark.xdist_group(f"{what}, {name}")]
-            if rest or step.number in compiled:
-                marks.append(pytest.mark.thorough)
+            thorough = rest or step.number in compiled
+            marks = [pytest.mark.thorough] if thorough else []
             found.append(pytest.param(Portion(step, rest), id=name, marks=marks))
     return found
 

@@ -1,7 +1,6 @@
 """From the texts that the scheduler has chosen to the inputs of the model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from max import tree
@@ -11,37 +10,13 @@ from max.graph import BufferType, DeviceRef, TensorType
 from max.nn.kv_cache import KVCacheInputs
 from max.nn.kv_cache.cache_params import KVCacheParamInterface
 from max.pipelines.context import TextContext
-from max.pipelines.lib import ModelInputs
 from max.pipelines.lib.interfaces.batch_processor import (
     ModuleV3SingleReplicaBatchProcessor,
     build_single_replica_ragged_token_arrays,
     single_replica_context_batch,
 )
 
-
-@dataclass(kw_only=True)
-class GPT2Inputs(ModelInputs):
-    """The arguments of `ServedGPT2.forward`.
-
-    Attributes:
-        tokens: The new tokens of all texts, int64, shape [tokens].
-        positions: Where each stands in its text, int64, shape [tokens].
-        input_row_offsets: Where each text begins, uint32, shape [batch + 1].
-    """
-
-    tokens: Buffer
-    positions: Buffer
-    input_row_offsets: Buffer
-
-    @property
-    def buffers(self) -> tuple[Buffer, ...]:
-        """All arguments in their order."""
-        return (
-            self.tokens,
-            self.positions,
-            self.input_row_offsets,
-            *tree.leaves(self.kv_cache_inputs),
-        )
+from serving.inputs import GPT2Inputs
 
 
 class RaggedBatches(ModuleV3SingleReplicaBatchProcessor[TextContext, GPT2Inputs]):
