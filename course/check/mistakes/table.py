@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class Mistake:
     why: str
     look: str
     ways: tuple[dict[str, Any], ...] = ()
-    shapes: dict[str, list[str]] | None = None
+    shapes: dict[str, list[str]] = field(default_factory=dict)
     blocks: str = ""
     names_exchanged: tuple[str, ...] = ()
     in_sequential: str = ""
