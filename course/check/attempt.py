@@ -1,4 +1,4 @@
-"""What explaining a wrong output may look at."""
+"""What explaining a wrong output may look at: what the reader's code returned."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from max.experimental.nn import Module
 
 from course.check.answers import Expected
 from course.check.compare import Array
+
+Close = Callable[[Array, Array], bool]
 
 
 @dataclass(frozen=True)
@@ -33,4 +35,23 @@ class Attempt:
     cases: Mapping[Any, Expected]
     output: Callable[[Any], Any]
     module: Callable[[Any], Module[..., Any]] | None = None
-    close: Callable[[Array, Array], bool] | None = None
+    close: Close | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the reader's code returned in one case, and what it should have.
+
+    Attributes:
+        case: The case.
+        expected: What Hugging Face has and computes.
+        actual: The reader's output; None if a look-up was out of bounds.
+    """
+
+    case: Any
+    expected: Expected
+    actual: Array | None
+
+    def is_right(self, close: Close) -> bool:
+        """Whether the reader's output is the expected one."""
+        return self.actual is not None and close(self.actual, self.expected.output)

@@ -1,7 +1,7 @@
 """Explaining what is wrong by the mistake behind it.
 
-`course.check.mistakes` is imported here and below, where something is wrong: a right
-step costs nothing of it.
+`course.check.mistakes` is imported inside functions, as soon as something is wrong: a
+right step costs nothing of it, and is right without it.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from max.driver import CPU
 
+from course.check.attempt import Answer
 from course.check.compare import agree, same_numbers
 from course.check.mistakes import (
     wrong_cache,
@@ -26,7 +27,6 @@ from course.check.mistakes import (
     wrong_sampling,
 )
 from course.check.mistakes.__main__ import to_markdown
-from course.check.mistakes.answer import Answer
 from course.check.mistakes.locate import first_wrong_part, which_cases, which_places
 from course.check.mistakes.outputs import OtherQuestion, compute, parts
 from course.check.mistakes.parameters import (

@@ -12,7 +12,7 @@ import numpy as np
 from max.experimental.nn import Module
 from max.experimental.tensor import Tensor
 
-from course.check.attempt import Attempt
+from course.check.attempt import Answer, Attempt, Close
 from course.check.building import call, tensor
 from course.check.compare import (
     Array,
@@ -23,7 +23,6 @@ from course.check.compare import (
 )
 from course.check.failure import CheckFailed
 from course.check.lost import lost_results
-from course.check.mistakes.answer import Answer, Close
 from course.check.mistakes.locate import first_wrong_part, which_cases, which_places
 from course.check.mistakes.outputs import Part, parts
 from course.check.mistakes.parameters import (

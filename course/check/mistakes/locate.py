@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from course.check.mistakes.answer import Answer, Close
+from course.check.attempt import Answer, Close
 from course.check.mistakes.outputs import Part
 from course.check.mistakes.wrong_gpt2 import Array
 

@@ -27,16 +27,14 @@ class Parameters:
 def find_parameters(number: int, found: Sequence[Parameters]) -> Mistake | None:
     """The mistake that explains the parameters for every size of model."""
     for mistake in mistakes_of(number):
-        if (mistake.shapes or mistake.blocks or mistake.names_exchanged) and all(
-            changed(mistake, one.expected, one.sizes) == one.actual for one in found
-        ):
+        if all(changed(mistake, p.expected, p.sizes) == p.actual for p in found):
             return mistake
     return None
 
 
 def changed(mistake: Mistake, shapes: Shapes, sizes: Sizes) -> Shapes:
     """What the right parameters become by a mistake."""
-    for name, shape in (mistake.shapes or {}).items():
+    for name, shape in mistake.shapes.items():
         shapes = _with_shape(shapes, name, [_size(word, sizes) for word in shape])
     if mistake.blocks:
         shapes = _with_blocks(shapes, _size(mistake.blocks, sizes))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from course.check.mistakes.answer import Answer, Close
+from course.check.attempt import Answer, Close
 from course.check.mistakes.outputs import OtherQuestion, compute
 from course.check.mistakes.table import Mistake, mistakes_of
 from course.check.mistakes.wrong_gpt2 import Array

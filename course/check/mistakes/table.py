@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,9 @@ class Refusal:
 class Mistake:
     """One mistake; these are the keys of the tables.
 
-    A table may also have a `place`: what several mistakes have in common of `look`,
-    `lines` and `within`, under its name. What stands in a mistake itself comes first.
+    A table may also have a `place`, with what several mistakes have in common: they
+    name it, and what they say themselves comes first. `lines.forward = [...]` says
+    that these lines are to be found within `forward`.
 
     Attributes:
         id: Its name, unique in the course.
@@ -61,7 +62,7 @@ class Mistake:
     why: str
     look: str
     ways: tuple[dict[str, Any], ...] = ()
-    shapes: dict[str, list[str]] | None = None
+    shapes: dict[str, list[str]] = field(default_factory=dict)
     blocks: str = ""
     names_exchanged: tuple[str, ...] = ()
     in_sequential: str = ""
@@ -90,18 +91,20 @@ def all_mistakes() -> dict[int, tuple[Mistake, ...]]:
 @functools.cache
 def _read(path: Path) -> tuple[Mistake, ...]:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    places = table.pop("place", {})
-    return tuple(_mistake(name, entry, places) for name, entry in table.items())
+    places = {name: _entry(place) for name, place in table.pop("place", {}).items()}
+    return tuple(_mistake(name, _entry(e), places) for name, e in table.items())
+
+
+def _entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry with `lines.function = [...]` taken apart, and tuples for lists."""
+    if isinstance(entry.get("lines"), dict):
+        [(within, lines)] = entry["lines"].items()
+        entry |= {"lines": lines, "within": within}
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
 
 
 def _mistake(name: str, entry: dict[str, Any], places: dict[str, Any]) -> Mistake:
-    if "place" in entry:
-        entry = places[entry.pop("place")] | entry
+    entry = places.get(entry.pop("place", ""), {}) | entry
     entry.setdefault("look", f"`{entry.get('within')}`.")
-    refused = tuple(
-        Refusal(**one | {"shapes": tuple(one.get("shapes", ()))})
-        for one in entry.pop("refused", ())
-    )
-    # What is listed in a table is a tuple here.
-    lists = {key: tuple(v) for key, v in entry.items() if isinstance(v, list)}
-    return Mistake(name, refused=refused, **entry | lists)
+    refused = tuple(Refusal(**_entry(one)) for one in entry.pop("refused", ()))
+    return Mistake(name, refused=refused, **entry)
