@@ -50,7 +50,7 @@ except Exception:
     ],
 )
 def test_compiling_is_recognized(run, expected):
-    """A first call of an operation, `Module.compile`, a server that starts; no other."""
+    """The first call of an operation, `Module.compile`, a server that starts."""
     ran = subprocess.run(
         [sys.executable, "-c", SEEN.format(run=run)],
         cwd=ROOT,
