@@ -65,7 +65,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     paths = list(dict.fromkeys(item.path for item in items))
     items.sort(key=lambda i: (paths.index(i.path), form_of(i) == Form.COMPLETED))
     if accelerator_count() == 0:
-        skip = pytest.mark.skip(reason="MAX finds no accelerator on this machine")
+        reason = "MAX finds no accelerator: `make test-gpu` on a machine that has one"
+        skip = pytest.mark.skip(reason=reason)
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(skip)

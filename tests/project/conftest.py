@@ -150,20 +150,23 @@ def fast_demo(demo, on_kernels):
     return on_kernels(demo)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served():
-    """One `course serve` for all tests that leave it as it was."""
+    """One `course serve` for all tests of a file that leave it as it was.
+
+    Not for the session: also when nobody asks, MAX's threads take a part of a core.
+    """
     with Served() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(served):
     """Its address."""
     return served.address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def complete(served):
     """Ask it for a completion: greedy, unless said otherwise."""
     client = served.client()

@@ -191,7 +191,7 @@ def anywhere(request, built):
     return request.getfixturevalue("server")
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("name", [*chapters(), "index.html", "print.html"])
 def test_page_loads_and_fits(name, width, visit):
@@ -200,7 +200,7 @@ def test_page_loads_and_fits(name, width, visit):
     assert page.evaluate(OVERFLOWING) == []
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", chapters())
 def test_page_is_accessible(name, theme, visit):

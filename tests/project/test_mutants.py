@@ -22,14 +22,14 @@ WRITTEN = [*KNOWN, *KNOWN_PART_TWO]
 @pytest.fixture(scope="module", params=portions(steps_of(WRITTEN)))
 def mistaken(request, checks, tmp_path_factory):
     """What the checks found of known mistakes."""
-    mutants = request.param.of(WRITTEN, every=10)
+    mutants = request.param.of(WRITTEN, every=20)
     return checks.check(mutants, tmp_path_factory.mktemp("mistaken"))
 
 
 @pytest.fixture(scope="module", params=portions(STEPS_WITHOUT_GRAPHS))
 def mutated(request, checks, tmp_path_factory):
     """What the checks found of mechanical mutants."""
-    mutants = request.param.of(mechanical(request.param.step), every=40)
+    mutants = request.param.of(mechanical(request.param.step), every=80)
     return checks.check(mutants, tmp_path_factory.mktemp("mutated"))
 
 

@@ -246,6 +246,7 @@ def test_can_be_written(tmp_path):
         assert not can_be_written(type(tmp_path)(folder) / "x")
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     "environment",
     [

@@ -6,7 +6,6 @@ import os
 import pytest
 
 from course.check.loading import load_step
-from course.check.runner import run_checks
 from course.open_todos import open_todos
 from course.skeleton import make_skeleton, read_tasks
 from course.steps import ROOT, STEPS
@@ -90,11 +89,11 @@ def test_every_todo_is_open(step):
 
 
 @each_step
-def test_reported_as_not_done(step, tmp_path):
+def test_reported_as_not_done(step, tmp_path, checks):
     """A skeleton is reported as not done yet, with the line of every TODO."""
     path = tmp_path / f"{step.module}.py"
     path.write_text(make_skeleton(step))
-    [result] = [e for e in run_checks([step], file=path) if hasattr(e, "checks")]
+    result = checks.check_file(step.number, path)
     assert not result.passed
     assert result.not_done
     assert len(result.todo) == len(read_tasks(step).todos)

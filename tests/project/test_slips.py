@@ -24,7 +24,7 @@ RAW = (
 @pytest.fixture(scope="module", params=portions(steps_of(SLIPS)))
 def checked(request, checks, tmp_path_factory):
     """What the checks found, by slip."""
-    slips = request.param.of(SLIPS, every=10)
+    slips = request.param.of(SLIPS, every=20)
     return checks.check(slips, tmp_path_factory.mktemp("slips"))
 
 

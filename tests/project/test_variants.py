@@ -13,7 +13,7 @@ COMPILED = (14, 15, 17, 18)
 @pytest.fixture(scope="module", params=portions(steps_of(EVERY), COMPILED))
 def checked(request, checks, tmp_path_factory):
     """What the checks found, by variant."""
-    variants = request.param.of(EVERY, every=4)
+    variants = request.param.of(EVERY, every=8)
     return checks.check(variants, tmp_path_factory.mktemp("variants"))
 
 

@@ -37,7 +37,7 @@ def kernels_used(run):
     return set(ran.stdout.split("USED\n")[1].split())
 
 
-@pytest.mark.sample(6)
+@pytest.mark.sample(9)
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
 def test_warm_covers_the_checks(step):
     """A check of a solution uses just the kernels that are warmed for its step."""
@@ -65,6 +65,7 @@ ANSWERED = {
 }
 
 
+@pytest.mark.thorough
 def test_answers_are_warmed(tmp_path, monkeypatch):
     """After warming, no check has to ask Hugging Face."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -16,7 +16,7 @@ MEMORY = 3_500_000_000
 
 THOROUGH = "takes long: `make test-all` runs it"
 
-# These ask the one server of the session.
+# These ask a server on the demo model, which they need not compile side by side.
 SERVED = ("test_serve", "test_serve_api", "test_serve_page")
 
 # Of these, each case can be in whichever process is free.
