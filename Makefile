@@ -8,6 +8,8 @@ PYTHON := $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
 endif
 # -P: files in this folder are not taken for modules of Python's own.
 COURSE := .venv/bin/python -P -m course
+# Byte code is made when a module is first imported, of the few that are.
+INSTALL := .venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
 export PROMPT ?= Once upon a time
 ARGS ?=
 
@@ -23,7 +25,13 @@ help: ## Show this list
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Install one, or say make PYTHON=/path/to/python."; exit 1; }
 	@echo "Installing into .venv: about a minute, and longer where packages are downloaded …"
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(INSTALL) --editable .
+	@touch $@
+
+# What only those need who work on the course itself.
+.venv/dev-installed: .venv/installed
+	@echo "Installing what tests and lint need …"
+	@$(INSTALL) --editable '.[dev]'
 	@touch $@
 
 setup: .venv/installed ## Install what is missing
@@ -55,18 +63,18 @@ book: .venv/installed ## Read the book, with live reload
 build-book: .venv/installed ## Build the book into book/book
 	@$(COURSE) book --build
 
-test: .venv/installed ## Test the project, in minutes
+test: .venv/dev-installed ## Test the project, in minutes
 	@$(COURSE) warm
 	@.venv/bin/python -m pytest --solutions -n auto $(ARGS)
 
-test-all: .venv/installed ## Test all of it: every mutant, every kind of model, long load
+test-all: .venv/dev-installed ## Test all of it: every mutant, every kind of model, long load
 	@$(COURSE) warm
 	@.venv/bin/python -m pytest --solutions -n auto --thorough $(ARGS)
 
-test-gpu: .venv/installed ## Test what needs an accelerator, on one
+test-gpu: .venv/dev-installed ## Test what needs an accelerator, on one
 	@.venv/bin/python -m pytest --solutions --device gpu -m gpu $(ARGS)
 
-remake: .venv/installed ## Make again what is made: skeletons, and much of the book
+remake: .venv/dev-installed ## Make again what is made: skeletons, and much of the book
 	@.venv/bin/python -m course.skeleton
 	@.venv/bin/python -m book.pictures
 	@.venv/bin/python -m book.tables
@@ -74,11 +82,11 @@ remake: .venv/installed ## Make again what is made: skeletons, and much of the b
 	@.venv/bin/python -m book.numbers.make
 	@.venv/bin/python book/explorers/make.py
 
-lint: .venv/installed ## Check style and types
+lint: .venv/dev-installed ## Check style and types
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
-fmt: .venv/installed ## Format the code
+fmt: .venv/dev-installed ## Format the code
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
