@@ -97,12 +97,14 @@ struct Gpt2Attention:
         var rows = batch * tokens
         var wide = Matrix(qkv.unsafe_ptr(), rows, qkv.dim_size(2), qkv.dim_size(2))
         var n_embd = heads * head_dim
-        store(cache(keys), cache(values), wide, tokens, first)
+        var key_cache = cache(keys)
+        var value_cache = cache(values)
+        store(key_cache, value_cache, wide, tokens, first)
         attend(
             Matrix(output.unsafe_ptr(), rows, n_embd, n_embd),
             wide,
-            cache(keys),
-            cache(values),
+            key_cache,
+            value_cache,
             Matrix(position_ids.unsafe_ptr(), batch, tokens, tokens),
             first,
         )

@@ -54,13 +54,13 @@ def store(
     def copy_heads(first: Int, last: Int) {imm}:
         for unit in range(first, last):
             var row, head = divmod(unit, keys.heads)
-            var to_keys = keys.of_head(row, head)
-            var to_values = values.of_head(row, head)
+            var own_keys = keys.of_head(row, head)
+            var own_values = values.of_head(row, head)
             for i in range(tokens):
                 var key = qkv.at(row * tokens + i, n_embd + head * head_dim)
                 var value = key.unsafe_offset(n_embd)
-                unsafe_memcpy(dest=to_keys.at(start + i), src=key, count=head_dim)
-                unsafe_memcpy(dest=to_values.at(start + i), src=value, count=head_dim)
+                unsafe_memcpy(dest=own_keys.at(start + i), src=key, count=head_dim)
+                unsafe_memcpy(dest=own_values.at(start + i), src=value, count=head_dim)
 
     parallel_ranges(copy_heads, qkv.rows // tokens * keys.heads, qkv.rows * n_embd)
 
@@ -97,6 +97,8 @@ def attend(
         var memory = List[Float32](unsafe_uninit_length=QUERY_ROWS * length)
         for unit in range(first, last):
             var row, head = divmod(unit, heads)
+            var own_keys = keys.of_head(row, head)
+            var own_values = values.of_head(row, head)
             var text_length = Int(position_ids.at(row, tokens - 1)[]) + 1
             var begin = max(0, length - max(1, text_length))
             var i = 0
@@ -111,8 +113,8 @@ def attend(
                     attend_tile[rows](
                         output.block(token, column, rows, head_dim),
                         qkv.block(token, column, rows, head_dim),
-                        keys.of_head(row, head).some_rows(begin, count),
-                        values.of_head(row, head).some_rows(begin, count),
+                        own_keys.some_rows(begin, count),
+                        own_values.some_rows(begin, count),
                         Matrix(memory.unsafe_ptr(), rows, count, count),
                     )
                     i += rows
