@@ -227,7 +227,7 @@ def warm(kernels: Sequence[Kernel], device: str, console: Console) -> None:
             _follow(executor, kernels, device, workers, progress, bar)
         except BrokenProcessPool:
             raise CourseError(
-                f"Compiling stopped: {_why(started)} What was compiled is "
+                f"Compiling stopped: {_why(executor, started)} What was compiled is "
                 "kept; `course warm` goes on from there."
             ) from None
         except BaseException:
@@ -245,10 +245,10 @@ def processes() -> int:
     return max(1, min(usable_cores(), fitting))
 
 
-def _why(started: Mapping[int, BaseProcess]) -> str:
+def _why(executor: ProcessPoolExecutor, started: Mapping[int, BaseProcess]) -> str:
     """Why one of these processes ended; the others are being told to."""
-    for process in started.values():
-        process.join(5)
+    # The pool's own thread waits for them, and only one can be told how each ended.
+    executor.shutdown()
     status = first_to_end(process.exitcode for process in started.values())
     return f"{what_ended(1 if status is None else status)}."
 
@@ -273,7 +273,7 @@ def warm_answers(steps: Sequence[Step], console: Console) -> None:
                 progress.advance(bar)
         except BrokenProcessPool:
             raise CourseError(
-                f"Hugging Face could not be asked: {_why(started)} The "
+                f"Hugging Face could not be asked: {_why(executor, started)} The "
                 "answers it gave are kept."
             ) from None
         finally:

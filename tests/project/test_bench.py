@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from course import cli
-from course.bench import command, results, serving, worker
+from course.bench import command, contender_process, results, serving
 from course.steps import ROOT
 
 
@@ -74,12 +74,12 @@ def test_a_table_for_people(measured, monkeypatch, capfd):
 @pytest.mark.parametrize(("platform", "unit"), [("linux", 1024), ("darwin", 1)])
 def test_peak_memory_without_proc(monkeypatch, platform, unit):
     """Where there is no /proc: kilobytes on Linux, bytes on macOS."""
-    monkeypatch.setattr(worker, "Path", lambda _: worker)
-    monkeypatch.setattr(worker, "read_text", missing, raising=False)
+    monkeypatch.setattr(contender_process, "Path", lambda _: contender_process)
+    monkeypatch.setattr(contender_process, "read_text", missing, raising=False)
     monkeypatch.setattr(sys, "platform", platform)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert worker.peak_memory() >= most * unit
-    assert worker.peak_memory() < 2 * most * unit
+    assert contender_process.peak_memory() >= most * unit
+    assert contender_process.peak_memory() < 2 * most * unit
 
 
 def missing(**_):
