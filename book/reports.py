@@ -39,9 +39,17 @@ def begun(step: Step, count: int) -> str:
     return take_out(finished(step), read_tasks(step).todos[count:], step)
 
 
+def up_to_task(step: Step, number: int) -> int:
+    """How many TODOs belong to the first tasks of a step."""
+    return sum(todo.task <= number for todo in read_tasks(step).todos)
+
+
 def all_reports() -> dict[str, str]:
-    """A step not begun, one begun, one with a mistake, and one that is right."""
-    norm, attention = get_step(3), get_step(7)
+    """A step not begun, one begun, one with a mistake, and one that is right.
+
+    And step 15 with its first tick, and with its first two.
+    """
+    norm, attention, cache = get_step(3), get_step(7), get_step(15)
     right = finished(attention)
     scale = "/ math.sqrt(self.head_dim)"
     assert right.count(scale) == 1
@@ -50,6 +58,8 @@ def all_reports() -> dict[str, str]:
         "begun.txt": report(7, begun(attention, 7)),
         "mistake.txt": report(7, right.replace(scale, "/ self.head_dim")),
         "right.txt": report(7, right),
+        "cache_grows.txt": report(15, begun(cache, up_to_task(cache, 2))),
+        "cache_in_place.txt": report(15, begun(cache, up_to_task(cache, 3))),
     }
 
 

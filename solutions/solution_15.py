@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from max import tree
@@ -15,8 +16,10 @@ from max.experimental.tensor import Tensor
 from max.graph import BufferType, DeviceRef, TensorType, ops
 from numpy.typing import NDArray
 from solution_01 import GPT2Config
+from solution_02 import causal_mask
 from solution_03 import LayerNorm
 from solution_04 import GPT2MLP
+from solution_07 import GPT2MultiHeadAttention
 from solution_08 import pre_norm_residual
 
 # `cache[...] = new` refuses slices whose bounds are tensors; this takes them.
@@ -28,19 +31,6 @@ linear_without_bias = partial(Linear, bias=False)
 # What hides a position, as in transformers: minus infinity would make a row that
 # is all padding NaN.
 HIDDEN = np.finfo(np.float32).min
-
-
-@tree.dataclass
-class LayerCache:
-    """The keys and values that one layer has computed so far.
-
-    Attributes:
-        keys: Shape [batch, n_head, capacity, head_dim].
-        values: Shape [batch, n_head, capacity, head_dim].
-    """
-
-    keys: Tensor
-    values: Tensor
 
 
 @tree.dataclass
@@ -60,72 +50,88 @@ class Positions:
     mask: Tensor
 
 
-def append(cache: Tensor, new: Tensor, positions: Positions) -> Tensor:
-    """Write new keys or values into a cache, in place.
+class Cache(Protocol):
+    """The keys and values that one layer has computed so far."""
 
-    Args:
-        cache: Shape [batch, n_head, capacity, head_dim].
-        new: What the new tokens bring, shape [batch, n_head, seq_length, head_dim].
-        positions: Where the new tokens stand.
+    def append(
+        self, key: Tensor, value: Tensor, positions: Positions
+    ) -> tuple[Tensor, Tensor]:
+        """Add those of new tokens.
 
-    Returns:
-        What is filled afterwards, shape [batch, n_head, context, head_dim].
+        Args:
+            key: Shape [batch, n_head, seq_length, head_dim].
+            value: Shape [batch, n_head, seq_length, head_dim].
+            positions: Where the new tokens stand.
+
+        Returns:
+            The keys and the values of all tokens so far, each of shape
+            [batch, n_head, context, head_dim].
+        """
+        ...
+
+
+C = TypeVar("C", bound=Cache)
+
+
+# First tick: one text, and a cache that grows.
+
+
+@dataclass
+class GrowingCache:
+    """A cache of tensors that are made anew, one token longer, for each token.
+
+    Attributes:
+        keys: Shape [batch, n_head, context, head_dim].
+        values: Shape [batch, n_head, context, head_dim].
     """
-    start, end = positions.start, positions.start + new.shape[-2]
-    # A slice whose bounds only the running graph knows says its length beside them.
-    here = (slice(start, end), new.shape[-2])
-    up_to_here = (slice(0, end), positions.mask.shape[-1])
-    store_slice(cache, new, (slice(None), slice(None), here))
-    return cache[:, :, up_to_here]
+
+    keys: Tensor
+    values: Tensor
+
+    def append(
+        self, key: Tensor, value: Tensor, positions: Positions
+    ) -> tuple[Tensor, Tensor]:
+        """Add new keys and values behind those that are there; see `Cache`."""
+        self.keys = F.concat([self.keys, key], axis=2)
+        self.values = F.concat([self.values, value], axis=2)
+        return self.keys, self.values
 
 
 class CachedAttention(Module[..., Tensor]):
-    """Attention of new positions over themselves and everything before them.
+    """Attention of new tokens to themselves and everything before them.
 
-    `GPT2Attention` of transformers, with `past_key_values`.
+    `GPT2Attention` of transformers, with `past_key_values`. The projections and the
+    heads are those of step 07.
     """
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()
-        self.n_embd = config.n_embd
-        self.n_head = config.n_head
-        self.head_dim = config.n_embd // config.n_head
-        self.c_attn = Linear(config.n_embd, 3 * config.n_embd)
-        self.c_proj = Linear(config.n_embd, config.n_embd)
+        self.attention = GPT2MultiHeadAttention(config)
+        # Its parameters are named as if they were this module's own.
+        self.attention.name_transparent = True
 
     def forward(
-        self, hidden_states: Tensor, cache: LayerCache, positions: Positions
+        self, hidden_states: Tensor, cache: Cache, positions: Positions
     ) -> Tensor:
-        """Attend over the cache, after adding the new keys and values to it.
+        """Attend to all tokens so far, after adding the new ones to the cache.
 
         Args:
             hidden_states: Of the new tokens, shape [batch, seq_length, n_embd].
-            cache: What this layer keeps; written in place.
+            cache: What this layer keeps.
             positions: Where the new tokens stand.
 
         Returns:
             Shape [batch, seq_length, n_embd].
         """
+        attn = self.attention
         query, key, value = (
-            self.split_heads(part)
-            for part in self.c_attn(hidden_states).split([self.n_embd] * 3, axis=-1)
+            attn.split_heads(part)
+            for part in attn.c_attn(hidden_states).split([attn.n_embd] * 3, axis=-1)
         )
-        keys = append(cache.keys, key, positions)
-        values = append(cache.values, value, positions)
-        scores = query @ keys.transpose(-1, -2) / math.sqrt(self.head_dim)
+        keys, values = cache.append(key, value, positions)
+        scores = query @ keys.transpose(-1, -2) / math.sqrt(attn.head_dim)
         weights = F.softmax(scores + positions.mask)
-        return self.c_proj(self.merge_heads(weights @ values))
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        """[batch, seq_length, n_embd] to [batch, n_head, seq_length, head_dim]."""
-        batch, seq_length, _ = x.shape
-        x = x.reshape([batch, seq_length, self.n_head, self.head_dim])
-        return x.transpose(1, 2)
-
-    def merge_heads(self, x: Tensor) -> Tensor:
-        """[batch, n_head, seq_length, head_dim] to [batch, seq_length, n_embd]."""
-        batch, _, seq_length, _ = x.shape
-        return x.transpose(1, 2).reshape([batch, seq_length, self.n_embd])
+        return attn.c_proj(attn.merge_heads(weights @ values))
 
 
 class CachedBlock(Module[..., Tensor]):
@@ -150,13 +156,13 @@ class CachedBlock(Module[..., Tensor]):
         self.mlp = mlp
 
     def forward(
-        self, hidden_states: Tensor, cache: LayerCache, positions: Positions
+        self, hidden_states: Tensor, cache: Cache, positions: Positions
     ) -> Tensor:
         """Refine the residual stream of the new tokens.
 
         Args:
             hidden_states: Of the new tokens, shape [batch, seq_length, n_embd].
-            cache: What this layer keeps; written in place.
+            cache: What this layer keeps.
             positions: Where the new tokens stand.
 
         Returns:
@@ -188,14 +194,14 @@ class CachedBody(Module[..., Tensor]):
         self.ln_f = LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
 
     def forward(
-        self, input_ids: Tensor, positions: Positions, caches: Sequence[LayerCache]
+        self, input_ids: Tensor, positions: Positions, caches: Sequence[Cache]
     ) -> Tensor:
         """Read the new tokens.
 
         Args:
             input_ids: The new tokens, int64, shape [batch, seq_length].
             positions: Where they stand.
-            caches: One for each layer; written in place.
+            caches: One for each layer.
 
         Returns:
             The hidden states of the last position, shape [batch, n_embd].
@@ -237,19 +243,112 @@ class CachedGPT2(Module[..., Tensor]):
         self.lm_head = head(config.n_embd, config.vocab_size)
 
     def forward(
-        self, input_ids: Tensor, positions: Positions, caches: Sequence[LayerCache]
+        self, input_ids: Tensor, positions: Positions, caches: Sequence[Cache]
     ) -> Tensor:
         """Read the new tokens; score every token of the vocabulary as the next one.
 
         Args:
             input_ids: The new tokens, int64, shape [batch, seq_length].
             positions: Where they stand.
-            caches: One for each layer; written in place.
+            caches: One for each layer.
 
         Returns:
             Logits of what follows, shape [batch, vocab_size].
         """
         return self.lm_head(self.transformer(input_ids, positions, caches))
+
+
+def empty_caches(
+    kind: Callable[[Tensor, Tensor], C],
+    config: GPT2Config,
+    *,
+    batch: int,
+    capacity: int,
+    device: Device,
+) -> list[C]:
+    """Make a cache for each layer.
+
+    Args:
+        kind: The class of the caches.
+        config: The model's configuration.
+        batch: How many texts there are.
+        capacity: How many tokens of each text fit; 0 for a cache that grows.
+        device: Where the model computes.
+
+    Returns:
+        Caches whose keys and values have the shape [batch, n_head, capacity, head_dim].
+    """
+    head_dim = config.n_embd // config.n_head
+    shape = (batch, config.n_head, capacity, head_dim)
+
+    def zeros() -> Tensor:
+        return Tensor.from_dlpack(np.zeros(shape, dtype=np.float32)).to(device)
+
+    return [kind(zeros(), zeros()) for _ in range(config.n_layer)]
+
+
+def positions_after(past: int, new: int, device: Device) -> Positions:
+    """Say where the next tokens of a single text stand.
+
+    Args:
+        past: How many tokens are in the cache.
+        new: How many follow them.
+        device: Where the model computes.
+
+    Returns:
+        Their positions; the batch is 1.
+    """
+    position_ids = np.arange(past, past + new)
+    mask = causal_mask(new, past, dtype=DType.float32, device=device)
+    return Positions(
+        Tensor.from_dlpack(position_ids[None]).to(device),
+        Tensor.from_dlpack(np.array(past)),
+        mask.reshape([1, 1, *mask.shape]),
+    )
+
+
+# Second tick: a cache of fixed size, written in place by a compiled graph.
+
+
+def write(buffer: Tensor, new: Tensor, positions: Positions) -> Tensor:
+    """Write new keys or values into a buffer, in place.
+
+    Args:
+        buffer: Shape [batch, n_head, capacity, head_dim].
+        new: Shape [batch, n_head, seq_length, head_dim].
+        positions: Where the new tokens stand.
+
+    Returns:
+        What is filled afterwards, shape [batch, n_head, context, head_dim].
+    """
+    start, end = positions.start, positions.start + new.shape[-2]
+    # A slice whose bounds only the running graph knows says its length beside them.
+    here = (slice(start, end), new.shape[-2])
+    up_to_here = (slice(0, end), positions.mask.shape[-1])
+    store_slice(buffer, new, (slice(None), slice(None), here))
+    return buffer[:, :, up_to_here]
+
+
+@tree.dataclass
+class LayerCache:
+    """A cache of buffers, which stay where they are.
+
+    Attributes:
+        keys: Shape [batch, n_head, capacity, head_dim].
+        values: Shape [batch, n_head, capacity, head_dim].
+    """
+
+    keys: Tensor
+    values: Tensor
+
+    def append(
+        self, key: Tensor, value: Tensor, positions: Positions
+    ) -> tuple[Tensor, Tensor]:
+        """Write new keys and values into the buffers; see `Cache`."""
+        return (
+            write(self.keys, key, positions),
+            write(self.values, value, positions),
+        )
 
 
 def input_types(config: GPT2Config, device: Device) -> tuple[Any, ...]:
@@ -276,6 +375,63 @@ def input_types(config: GPT2Config, device: Device) -> tuple[Any, ...]:
     )
     caches = [LayerCache(buffer, buffer) for _ in range(config.n_layer)]
     return ids, Positions(ids, start, mask), caches
+
+
+# Third tick: texts of different lengths.
+
+
+def left_pad(
+    prompts: Sequence[Sequence[int]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Fill shorter prompts up on the left, so that all end in the same column.
+
+    Args:
+        prompts: Token IDs; the lengths may differ.
+
+    Returns:
+        The token IDs, shape [batch, longest], and how many of each text are padding,
+        shape [batch].
+    """
+    lengths = np.array([len(prompt) for prompt in prompts])
+    padding = lengths.max() - lengths
+    rows = [
+        [0] * count + list(prompt)
+        for count, prompt in zip(padding, prompts, strict=True)
+    ]
+    return np.array(rows, dtype=np.int64), padding
+
+
+def padded_positions(
+    columns: NDArray[np.int64], padding: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Say which position each new token has in its text.
+
+    Args:
+        columns: Where in the cache they stand, shape [seq_length].
+        padding: How much of it each text has in front, shape [batch].
+
+    Returns:
+        Rows of the table of positions, shape [batch, seq_length].
+    """
+    return np.maximum(columns - padding[:, None], 0)
+
+
+def attention_mask(
+    columns: NDArray[np.int64], padding: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Hide what is later than the token that looks, and what is padding.
+
+    Args:
+        columns: Where in the cache the new tokens stand, shape [seq_length].
+        padding: How much of it each text has in front, shape [batch].
+
+    Returns:
+        The mask, shape [batch, 1, seq_length, context].
+    """
+    context = np.arange(columns[-1] + 1)
+    later = context > columns[:, None]
+    is_padding = context < padding[:, None, None]
+    return np.where(later | is_padding, HIDDEN, np.float32(0))[:, None]
 
 
 class Decoder:
@@ -329,17 +485,18 @@ class Decoder:
         Raises:
             ValueError: A prompt is empty, or they do not fit into the cache.
         """
-        lengths = [len(prompt) for prompt in prompts]
-        if not lengths or min(lengths) == 0:
+        if not prompts or min(map(len, prompts)) == 0:
             raise ValueError("An empty prompt: there is nothing to go on from.")
+        input_ids, self.padding = left_pad(prompts)
         self.length = 0
-        self.padding = max(lengths) - np.array(lengths)
-        self.caches = self._empty_caches(len(prompts))
-        rows = [
-            [0] * padding + list(prompt)
-            for padding, prompt in zip(self.padding, prompts, strict=True)
-        ]
-        return self._read(np.array(rows, dtype=np.int64))
+        self.caches = empty_caches(
+            LayerCache,
+            self.config,
+            batch=len(prompts),
+            capacity=self.capacity,
+            device=self.device,
+        )
+        return self._read(input_ids)
 
     def decode(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
         """Go on by one token in every text.
@@ -364,33 +521,14 @@ class Decoder:
                 f"{end} tokens do not fit into a cache for {self.capacity}."
             )
         columns = np.arange(start, end)
-        position_ids = np.maximum(columns - self.padding[:, None], 0)
         positions = Positions(
-            self._tensor(position_ids),
+            self._tensor(padded_positions(columns, self.padding)),
             Tensor.from_dlpack(np.array(start)),
-            self._tensor(self._mask(columns, end)),
+            self._tensor(attention_mask(columns, self.padding)),
         )
         logits = self.model(self._tensor(input_ids), positions, self.caches)
         self.length = end
         return logits.to_numpy()
-
-    def _mask(self, columns: NDArray[np.int64], end: int) -> NDArray[np.float32]:
-        context = np.arange(end)
-        later = context > columns[:, None]
-        padding = context < self.padding[:, None, None]
-        hidden = later | padding
-        return np.where(hidden, HIDDEN, np.float32(0))[:, None]
-
-    def _empty_caches(self, batch: int) -> list[LayerCache]:
-        head_dim = self.config.n_embd // self.config.n_head
-        shape = (batch, self.config.n_head, self.capacity, head_dim)
-        return [
-            LayerCache(
-                self._tensor(np.zeros(shape, dtype=np.float32)),
-                self._tensor(np.zeros(shape, dtype=np.float32)),
-            )
-            for _ in range(self.config.n_layer)
-        ]
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         return Tensor.from_dlpack(array).to(self.device)

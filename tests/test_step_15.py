@@ -1,4 +1,8 @@
-"""Step 15: the cached model, compared with Hugging Face's past_key_values."""
+"""Step 15: a cached model in three ticks, compared with Hugging Face's past_key_values.
+
+First a cache that grows, then one that is written in place, then texts of unequal
+length. What belongs to one tick needs nothing of the next.
+"""
 
 import itertools
 import traceback
@@ -9,11 +13,12 @@ from max.experimental.tensor import Tensor, default_device
 
 from course.check.answers import Expected, randomize, reference, weights_of
 from course.check.assert_array import assert_array
-from course.check.building import assert_parameters, build, call, construct
+from course.check.building import assert_parameters, build, call, construct, tensor
 from course.check.cases import Case
-from course.check.compare import agree
+from course.check.compare import agree, kind_of, to_array
 from course.check.explaining import known
 from course.check.failure import CheckFailed
+from course.steps import DEMO_MODEL
 
 # What the batches begin with, and the tokens that each text goes on with.
 SINGLE, UNEQUAL, LONGEST = "one text", "texts of unequal length", "up to n_positions"
@@ -30,7 +35,7 @@ NEXT = {
 MODEL = Case("wide", batch=1, length=1)
 SMALL = Case("narrow", batch=1, length=1)
 
-each_batch = pytest.mark.parametrize("batch", PROMPTS)
+each_text = pytest.mark.parametrize("batch", [SINGLE, LONGEST])
 
 
 def model_of(batch):
@@ -40,13 +45,17 @@ def model_of(batch):
 
 @reference(list(PROMPTS))
 def hugging_face(batch):
-    """Logits after the prompts and after each further token, one text at a time."""
+    """Logits after the prompts and after each further token, one text at a time.
+
+    The inputs are the keys and the values that the first text leaves in the cache,
+    [n_layer, n_head, tokens, head_dim].
+    """
     import torch
     from transformers import GPT2LMHeadModel
 
     case = model_of(batch)
     model = randomize(GPT2LMHeadModel(case.hugging_face_config))
-    texts = []
+    texts, kept = [], []
     for row, prompt in enumerate(wrapped(PROMPTS[batch], case)):
         ids = torch.tensor([prompt])
         logits, past = [], None
@@ -57,8 +66,13 @@ def hugging_face(batch):
             past = output.past_key_values
             logits.append(output.logits[0, -1].numpy())
         texts.append(logits)
+        kept.append(past)
+    parts = tuple(
+        np.array([getattr(layer, part)[0].numpy() for layer in kept[0].layers])
+        for part in ("keys", "values")
+    )
     # [texts, tokens, vocab_size] to [tokens, texts, vocab_size]
-    return Expected(weights_of(model), (), np.array(texts).swapaxes(0, 1))
+    return Expected(weights_of(model), parts, np.array(texts).swapaxes(0, 1))
 
 
 def wrapped(texts, case):
@@ -122,38 +136,65 @@ def recorded(step, batch, device, made):
     return Recorded(step, cached_model(step, batch, device, made), model_of(batch))
 
 
-def decode(step, batch, model, device):
-    """Run the reader's decoder over a batch: the logits after each token."""
-    case = model_of(batch)
-    capacity = case.sizes["n_positions"]
-    decoder = step.Decoder(model, case.config, capacity=capacity, device=device)
-    yield decoder.prefill(wrapped(PROMPTS[batch], case))
-    for token_ids in wrapped(NEXT[batch], case):
-        yield decoder.decode(token_ids)
+def read(step, kind, batch, model, device):
+    """Read a single text with caches of a kind.
+
+    Yields:
+        After the prompt and after each token: the logits, the caches, and how many
+        tokens were read.
+    """
+    case, past = model_of(batch), 0
+    [prompt] = wrapped(PROMPTS[batch], case)
+    capacity = 0 if kind is step.GrowingCache else case.sizes["n_positions"]
+    caches = step.empty_caches(
+        kind, case.config, batch=1, capacity=capacity, device=device
+    )
+    for ids in [prompt, *wrapped(NEXT[batch], case)]:
+        positions = step.positions_after(past, len(ids), device)
+        try:
+            logits = model(tensor(np.array([ids]), device), positions, caches)
+        except Exception:
+            if len({int(cache.keys.shape[2]) for cache in caches}) > 1:
+                raise known(15, "one-cache-for-all-layers", step) from None
+            raise
+        past += len(ids)
+        yield to_array(logits, "CachedGPT2"), caches, past
 
 
-def test_parameters(step):
-    """parameters: the names and shapes of Hugging Face's GPT2LMHeadModel"""
-    module = construct(lambda: step.CachedGPT2(MODEL.config))
-    assert_parameters(module, hugging_face(SINGLE).weights)
+def compare_text(step, kind, batch, model, device):
+    """The logits of a text, and what is in its caches, with Hugging Face's."""
+    for count, (logits, caches, length) in enumerate(
+        read(step, kind, batch, model, device)
+    ):
+        try:
+            compare(step, batch, count, logits, model)
+        except CheckFailed as failed:
+            if not failed.mistake:  # In which layer it begins tells more.
+                compare_caches(step, batch, caches, length)
+            raise
+        compare_caches(step, batch, caches, length)
 
 
-@each_batch
-def test_prefill(step, batch, device, made):
-    """prefill: the logits that follow each prompt"""
-    model = recorded(step, batch, device, made)
-    logits = next(decode(step, batch, model, device))
-    compare(step, batch, 0, logits, model)
-
-
-@each_batch
-def test_decode(step, batch, device, made):
-    """decode: the logits after each token, as with Hugging Face's past_key_values"""
-    model = recorded(step, batch, device, made)
-    for count, logits in enumerate(decode(step, batch, model, device)):
-        compare(step, batch, count, logits, model)
-        if count > 0 and model.shapes[-1][1] != 1:
-            raise known(15, "whole-text-again", step)
+def compare_caches(step, batch, caches, length):
+    """The keys and values of every layer, with Hugging Face's."""
+    keys, values = hugging_face(batch).inputs
+    parts = [
+        ("keys", keys, "values-in-the-keys-cache", values),
+        ("values", values, "keys-as-values", keys),
+    ]
+    for layer, cache in enumerate(caches):
+        for name, right, mistake, other in parts:
+            what = f"caches[{layer}].{name}"
+            array = to_array(getattr(cache, name), what, "is")
+            wrong = other[layer, :, :length]
+            assert_array(
+                array[0, :, :length],
+                right[layer, :, :length],
+                number=15,
+                step=step,
+                what=f"{what} after {length} tokens [n_head, context, head_dim]",
+                mistakes=lambda mistake=mistake, wrong=wrong: {mistake: lambda: wrong},
+            )
 
 
 def compare(step, batch, count, logits, model):
@@ -184,6 +225,382 @@ def mistakes_of(batch, count):
         return lambda: last_logits(prompts, new[:count], weights, case.sizes, name)
 
     return {name: mistake(name) for name in MISTAKES}
+
+
+def numbers(*shape):
+    """Random numbers; the same for the same shape."""
+    return np.random.default_rng(shape).standard_normal(shape).astype(np.float32)
+
+
+def stands(step, device, start, new):
+    """Where new tokens of a text stand; they see all."""
+    columns = np.arange(start, start + new)[None]
+    mask = np.zeros((1, 1, new, start + new), np.float32)
+    return step.Positions(
+        tensor(columns, device),
+        Tensor.from_dlpack(np.array(start)),
+        tensor(mask, device),
+    )
+
+
+# The first tick: one text, and a cache that grows.
+
+
+def test_growing_cache(step, device):
+    """GrowingCache: new keys and values behind those that are there"""
+    # A text of 2 tokens, to which 3 come, and then 1.
+    keys = [numbers(1, 4, length, 3) for length in (2, 3, 1)]
+    values = [array + 9 for array in keys]
+    cache = step.GrowingCache(tensor(keys[0], device), tensor(values[0], device))
+    for last in (1, 2):
+        new = [tensor(parts[last], device) for parts in (keys, values)]
+        length = keys[last].shape[2]
+        returned = cache.append(*new, stands(step, device, 2, length))
+        assert_grown(step, returned, keys[: last + 1], values[: last + 1])
+
+
+def assert_grown(step, returned, keys, values):
+    """Check the keys and values that a growing cache returned."""
+    if not (isinstance(returned, tuple | list) and len(returned) == 2):
+        kind = "None" if returned is None else kind_of(returned)
+        raise CheckFailed(
+            f"GrowingCache.append returns {kind}. It should return two tensors: all "
+            "keys, and all values.",
+            short=kind,
+        )
+
+    def mistakes():
+        from course.check.mistakes.wrong_cache import grown
+
+        exchanged = np.concatenate(values if name == "keys" else keys, axis=2)
+        mixed = np.concatenate([values[0], *keys[1:]], axis=2)
+        found = grown(parts[0], parts[1:])
+        found |= {"keys-and-values-exchanged": exchanged, "keys-as-values": mixed}
+        return {name: lambda wrong=wrong: wrong for name, wrong in found.items()}
+
+    for name, given, parts in zip(
+        ("keys", "values"), returned, (keys, values), strict=True
+    ):
+        what = f"GrowingCache.append ({name})"
+        assert_array(
+            to_array(given, what),
+            np.concatenate(parts, axis=2),
+            number=15,
+            step=step,
+            what=what,
+            mistakes=mistakes,
+            within="append",
+            right="expected",
+        )
+
+
+def test_parameters(step):
+    """parameters: the names and shapes of Hugging Face's GPT2LMHeadModel"""
+    module = construct(lambda: step.CachedGPT2(MODEL.config))
+    assert_parameters(module, hugging_face(SINGLE).weights)
+
+
+# The lengths of the prompts, how many tokens are in the cache, how many are new.
+PLACES = {
+    "a prompt": ([5], 0, 5),
+    "its next token": ([5], 5, 1),
+    "three more": ([5], 6, 3),
+    "prompts": ([5, 2, 3], 0, 5),
+    "their next tokens": ([5, 2, 3], 5, 1),
+}
+OF_ONE_TEXT = [name for name, (lengths, *_) in PLACES.items() if len(lengths) == 1]
+
+
+@reference(list(PLACES))
+def hugging_face_places(name):
+    """Position IDs; the inputs are which tokens are no padding, and the mask."""
+    import torch
+    from transformers import GPT2LMHeadModel
+    from transformers.masking_utils import eager_mask
+
+    lengths, start, new = PLACES[name]
+    ones = torch.ones(len(lengths), start + new - max(lengths), dtype=torch.long)
+    padded = tokenizer().pad({"input_ids": [[0] * n for n in lengths]})
+    real = torch.cat([torch.tensor(padded["attention_mask"]), ones], dim=1)
+    model = GPT2LMHeadModel(SMALL.hugging_face_config)
+    ids = model._prepare_position_ids_for_generation(real, {"attention_mask": real})
+    mask = eager_mask(
+        len(lengths),
+        q_length=new,
+        kv_length=start + new,
+        q_offset=start,
+        attention_mask=real.bool(),
+    )
+    parts = (real[:, -new:].numpy(), mask.numpy())
+    return Expected(inputs=parts, output=ids[:, -new:].numpy())
+
+
+def tokenizer():
+    """One of transformers' that pads on the left."""
+    from transformers import PreTrainedTokenizerFast
+
+    file = str(DEMO_MODEL / "tokenizer.json")
+    made = PreTrainedTokenizerFast(tokenizer_file=file, padding_side="left")
+    made.pad_token_id = 0
+    return made
+
+
+def columns_and_padding(name):
+    """What is known of these tokens."""
+    lengths, start, new = PLACES[name]
+    return np.arange(start, start + new), max(lengths) - np.array(lengths)
+
+
+def assert_positions(step, name, places, what):
+    """Check the positions of new tokens; those of padding may be any rows."""
+    expected = hugging_face_places(name)
+    real = expected.inputs[0]
+    if isinstance(places, np.ndarray) and places.shape == real.shape:
+        if places.min() < 0:
+            detail = f"{what} gives {places.tolist()}."
+            raise known(15, "positions-outside", step, detail=detail, within=what)
+        places = places * real
+
+    def mistakes():
+        from course.check.mistakes.wrong_cache import wrong_positions
+
+        wrong = wrong_positions(*columns_and_padding(name))
+        return {one: lambda at=at: at() * real for one, at in wrong.items()}
+
+    assert_array(
+        places,
+        expected.output * real,
+        number=15,
+        step=step,
+        what=f"{what}, {name}",
+        mistakes=mistakes,
+        within=what,
+    )
+
+
+def assert_mask(step, name, mask, what):
+    """Check what a mask hides from the tokens that are no padding."""
+    real, expected = hugging_face_places(name).inputs
+    real = real[:, None, :, None]
+
+    def seen(mask):
+        """Whatever hides as minus infinity; nothing of the rows of padding."""
+        mask = np.where(mask < -10_000, -np.inf, mask)
+        return np.where(real == 0, 0, mask) if mask.shape == expected.shape else mask
+
+    if isinstance(mask, np.ndarray):
+        if mask.dtype != np.float32:
+            raise CheckFailed(
+                f"{what} returns {mask.dtype}; it should be float32: 0 where a token "
+                "may look, HIDDEN where not.",
+                mistake="wrong-dtype",
+                short=f"{mask.dtype}, not float32",
+            )
+        if np.isneginf(mask).all(axis=-1).any():
+            raise known(15, "row-of-minus-infinity", step, within=what)
+        mask = seen(mask)
+
+    def mistakes():
+        from course.check.mistakes.wrong_cache import wrong_masks
+
+        wrong = wrong_masks(*columns_and_padding(name))
+        return {one: lambda made=made: seen(made()) for one, made in wrong.items()}
+
+    assert_array(
+        mask,
+        seen(expected),
+        number=15,
+        step=step,
+        what=f"{what}, {name}",
+        mistakes=mistakes,
+        within=what,
+    )
+
+
+@pytest.mark.parametrize("name", OF_ONE_TEXT)
+def test_positions_after(step, name, device):
+    """positions_after: where a text goes on, and what the new tokens may see"""
+    _, start, new = PLACES[name]
+    found = step.positions_after(start, new, device)
+    for part, assert_right in [
+        ("position_ids", assert_positions),
+        ("mask", assert_mask),
+    ]:
+        array = to_array(getattr(found, part), f"positions_after ({part})")
+        assert_right(step, name, array, "positions_after")
+
+
+@each_text
+def test_growing(step, batch, device, made):
+    """one text, a cache that grows: keys, values and logits after every token"""
+    model = recorded(step, batch, device, made)
+    compare_text(step, step.GrowingCache, batch, model, device)
+
+
+# The second tick: a cache of fixed size, written in place.
+
+
+def test_write(step, device):
+    """write: new keys or values in their place in a buffer, the rest as it was"""
+    before, new, start = numbers(1, 4, 7, 3), numbers(1, 4, 2, 3) + 9, 3
+    buffer = tensor(before.copy(), device)
+    positions = stands(step, device, start, 2)
+    returned = call(
+        lambda new: step.write(buffer, new, positions), [tensor(new, device)]
+    )
+    given, after = to_array(returned, "write"), buffer.to_numpy()
+    expected = before.copy()
+    expected[:, :, start : start + 2] = new
+    right = (expected[:, :, : start + 2], expected)
+    if agree(given, right[0]) and agree(after, right[1]):
+        return
+    from course.check.mistakes.wrong_cache import written
+
+    for name, wrong in written(before, new, start).items():
+        if agree(given, wrong[0]) and agree(after, wrong[1]):
+            raise known(15, name, step, within="write")
+    for array, one, what in zip(
+        (after, given), right[::-1], ("The buffer after write", "write"), strict=True
+    ):
+        assert_array(array, one, number=15, step=step, what=what, right="expected")
+
+
+@each_text
+def test_in_place(step, batch, device, made):
+    """one text, in place: the same keys, values and logits"""
+    model = recorded(step, batch, device, made)
+    compare_text(step, step.LayerCache, batch, model, device)
+
+
+def compiled(step, device, made):
+    """The reader's model, compiled; its graph does for any batch and length."""
+    if "compiled" not in made:
+        weights = hugging_face(SINGLE).weights
+        with default_device(device):  # `to` would fill it with random weights first.
+            module = construct(lambda: step.CachedGPT2(MODEL.config))
+        types = step.input_types(MODEL.config, device)
+        made["compiled"] = module.compile(*types, weights=weights)
+    return made["compiled"]
+
+
+@pytest.mark.at_the_end
+def test_compiled(step, device, made):
+    """compiled: one graph for the prompt and for every token"""
+    model = compiled(step, device, made)
+    texts = read(step, step.LayerCache, SINGLE, model, device)
+    for (logits, *_), expected in zip(texts, hugging_face(SINGLE).output, strict=True):
+        what = "The compiled model"
+        assert_array(logits, expected, number=15, step=step, what=what)
+
+
+# The third tick: texts of different lengths.
+
+
+@reference([UNEQUAL])
+def hugging_face_padding(batch):
+    """Padded token IDs; the input is how much padding each text has."""
+    padded = tokenizer().pad({"input_ids": PROMPTS[batch]})
+    padding = (np.array(padded["attention_mask"]) == 0).sum(axis=1)
+    return Expected(inputs=(padding,), output=np.array(padded["input_ids"]))
+
+
+def test_left_pad(step):
+    """left_pad: prompts that end in one column, and how much padding each has"""
+    expected = hugging_face_padding(UNEQUAL)
+    prompts = PROMPTS[UNEQUAL]
+    try:
+        returned = step.left_pad(prompts)
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+        raise known(15, "rows-of-unequal-length", step) from None
+    if not (isinstance(returned, tuple) and len(returned) == 2):
+        kind = "None" if returned is None else kind_of(returned)
+        raise CheckFailed(
+            f"left_pad returns {kind}. It should return two arrays: the token IDs, and "
+            "how many of each text are padding.",
+            short=kind,
+        )
+
+    for part, (what, array, right) in enumerate(
+        [
+            ("token IDs", ids_without_padding(step, returned), expected.output),
+            ("padding", returned[1], expected.inputs[0]),
+        ]
+    ):
+        assert_array(
+            array,
+            right,
+            number=15,
+            step=step,
+            what=f"left_pad ({what})",
+            mistakes=lambda part=part: mistakes_of_padding(part),
+        )
+
+
+def mistakes_of_padding(part):
+    from course.check.mistakes.wrong_cache import wrong_padding
+
+    return wrong_padding(PROMPTS[UNEQUAL], part)
+
+
+def ids_without_padding(step, returned):
+    """The reader's token IDs, with 0 where there is padding: any token will do."""
+    ids, padding = returned
+    if not (isinstance(ids, np.ndarray) and isinstance(padding, np.ndarray)):
+        return ids
+    if ids.shape != hugging_face_padding(UNEQUAL).output.shape:
+        return ids
+    if ids.min() < 0:
+        detail = f"left_pad gives {ids.tolist()}."
+        raise known(15, "padding-is-no-token", step, detail=detail)
+    right = hugging_face_padding(UNEQUAL).inputs[0]
+    return np.where(np.arange(ids.shape[1]) < right[:, None], 0, ids)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_padded_positions(step, name):
+    """padded_positions: where the tokens of padded texts stand"""
+    places = step.padded_positions(*columns_and_padding(name))
+    assert_positions(step, name, places, "padded_positions")
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_attention_mask(step, name):
+    """attention_mask: hides what is later, and padding"""
+    mask = step.attention_mask(*columns_and_padding(name))
+    assert_mask(step, name, mask, "attention_mask")
+
+
+each_batch = pytest.mark.parametrize("batch", [UNEQUAL, LONGEST])
+
+
+def decode(step, batch, model, device):
+    """Run the reader's decoder over a batch: the logits after each token."""
+    case = model_of(batch)
+    capacity = case.sizes["n_positions"]
+    decoder = step.Decoder(model, case.config, capacity=capacity, device=device)
+    yield decoder.prefill(wrapped(PROMPTS[batch], case))
+    for token_ids in wrapped(NEXT[batch], case):
+        yield decoder.decode(token_ids)
+
+
+@each_batch
+def test_prefill(step, batch, device, made):
+    """prefill: the logits that follow each prompt"""
+    model = recorded(step, batch, device, made)
+    logits = next(decode(step, batch, model, device))
+    compare(step, batch, 0, logits, model)
+
+
+@each_batch
+def test_decode(step, batch, device, made):
+    """decode: the logits after each token, as with Hugging Face's past_key_values"""
+    model = recorded(step, batch, device, made)
+    for count, logits in enumerate(decode(step, batch, model, device)):
+        compare(step, batch, count, logits, model)
+        if count > 0 and model.shapes[-1][1] != 1:
+            raise known(15, "whole-text-again", step)
 
 
 def test_prefill_again(step, device, made):
@@ -269,14 +686,10 @@ def not_refused(step, what, where, detail):
 
 
 @pytest.mark.at_the_end
-def test_compiled(step, device):
-    """compiled: one graph for prompts and tokens, with the same logits"""
-    weights = hugging_face(UNEQUAL).weights
-    with default_device(device):  # `to` would fill it with random weights first.
-        module = construct(lambda: step.CachedGPT2(MODEL.config))
-    model = module.compile(*step.input_types(MODEL.config, device), weights=weights)
-    for batch in (UNEQUAL, SINGLE):
-        for count, logits in enumerate(decode(step, batch, model, device)):
-            expected = hugging_face(batch).output[count]
-            what = "The compiled model"
-            assert_array(logits, expected, number=15, step=step, what=what)
+def test_compiled_batch(step, device, made):
+    """compiled, texts of unequal length: the same graph, with the same logits"""
+    model = compiled(step, device, made)
+    for count, logits in enumerate(decode(step, UNEQUAL, model, device)):
+        expected = hugging_face(UNEQUAL).output[count]
+        what = "The compiled model"
+        assert_array(logits, expected, number=15, step=step, what=what)

@@ -151,7 +151,7 @@ def kv_cache() -> Drawing:
 
 
 def cache_slices() -> Drawing:
-    """The two slices of `append`, on one head's cache."""
+    """The two slices of `write`, on one head's cache."""
     capacity, start, new = 8, 4, 2
     end = start + new
     drawing = Drawing(

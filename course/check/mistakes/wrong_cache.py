@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,23 +20,27 @@ from course.check.mistakes.wrong_gpt2 import (
     under,
 )
 
-CacheMistake = Literal[
-    "length-not-advanced",
-    "length-counts-calls",
+PaddingMistake = Literal["padding-on-the-right", "padding-for-all"]
+PositionMistake = Literal[
     "positions-restart",
     "positions-count-padding",
     "positions-one-further",
-    "positions-left-out",
-    "single-token-without-position",
+]
+MaskMistake = Literal[
+    "cache-not-read",
     "padding-visible",
     "padding-visible-later",
-    "padding-on-the-right",
     "first-token-hidden",
-    "cache-not-read",
     "token-hidden-from-itself",
     "next-token-seen",
     "prompt-sees-ahead",
     "mask-of-this-call",
+]
+ModelMistake = Literal[
+    "length-not-advanced",
+    "length-counts-calls",
+    "positions-left-out",
+    "single-token-without-position",
     "only-new-keys",
     "keys-as-values",
     "values-in-the-keys-cache",
@@ -46,7 +51,125 @@ CacheMistake = Literal[
     "last-norm-left-out",
     "first-position-scored",
 ]
-MISTAKES: tuple[CacheMistake, ...] = get_args(CacheMistake)
+CacheMistake = Literal[ModelMistake, PositionMistake, MaskMistake, PaddingMistake]
+# Those that show in the logits: with more padding than it takes, they are right.
+MISTAKES: tuple[CacheMistake, ...] = (
+    *get_args(ModelMistake),
+    *get_args(PositionMistake),
+    *get_args(MaskMistake),
+    "padding-on-the-right",
+)
+
+Wrong = Mapping[str, Callable[[], Array]]
+"""What each mistake would give, by its id."""
+
+
+def grown(kept: Array, new: Sequence[Array]) -> dict[str, Array]:
+    """What a cache that grows would return after some additions, by mistake."""
+    return {
+        "new-before-old": np.concatenate([*reversed(new), kept], axis=2),
+        "growth-not-kept": np.concatenate([kept, new[-1]], axis=2),
+        "only-new-returned": new[-1],
+    }
+
+
+def written(buffer: Array, new: Array, start: int) -> dict[str, tuple[Array, Array]]:
+    """What would be returned, and what the buffer would hold, by mistake."""
+    end = start + new.shape[2]
+    right, at_the_beginning = buffer.copy(), buffer.copy()
+    right[:, :, start:end] = new
+    at_the_beginning[:, :, : end - start] = new
+    return {
+        "nothing-stored": (buffer[:, :, :end], buffer),
+        "not-in-place": (right[:, :, :end], buffer),
+        "stored-at-the-beginning": (at_the_beginning[:, :, :end], at_the_beginning),
+        "only-new-returned": (new, right),
+        "whole-buffer-returned": (right, right),
+    }
+
+
+def left_padded(
+    prompts: Sequence[Sequence[int]], mistake: CacheMistake | None = None
+) -> tuple[Array, Array]:
+    """The prompts filled up with 0, [texts, longest], and by how much, [texts]."""
+    lengths = np.array([len(prompt) for prompt in prompts])
+    padding = lengths.max() - lengths
+    if mistake == "padding-for-all":
+        padding = np.full_like(lengths, lengths.max())
+    width = (padding + lengths).max()
+    rows = np.zeros((len(prompts), width), np.int64)
+    for row, count, prompt in zip(rows, padding, prompts, strict=True):
+        at = 0 if mistake == "padding-on-the-right" else count
+        row[at : at + len(prompt)] = prompt
+    return rows, padding
+
+
+def positions(
+    columns: Array, padding: Array, mistake: CacheMistake | None = None
+) -> Array:
+    """Where new tokens stand in their texts, [texts, seq_length]."""
+    places: Array = np.maximum(columns - padding[:, None], 0)
+    if mistake == "positions-restart":
+        places = np.maximum(places - columns[0], 0)
+    if mistake == "positions-count-padding":
+        places = columns + np.zeros_like(places)
+    if mistake == "positions-one-further":
+        places = places + 1
+    return places
+
+
+def attention_mask(
+    columns: Array, padding: Array, mistake: CacheMistake | None = None
+) -> Array:
+    """What is added to the scores, [texts, 1, seq_length, context]."""
+    context = np.arange(columns[-1] + 1)
+    this, start = columns[:, None], columns[0]
+    later = context > this
+    if mistake == "token-hidden-from-itself":
+        later = context >= this
+    if mistake == "next-token-seen":
+        later = context > this + 1
+    if mistake == "prompt-sees-ahead":
+        later = np.zeros_like(later)
+    if mistake == "mask-of-this-call":
+        later = context > this - start
+    if mistake == "cache-not-read":
+        later = later | (context < start)
+    before = padding[:, None, None]
+    hidden = later | (context < before)
+    if mistake == "first-token-hidden":
+        hidden = later | (context <= before)
+    if mistake == "padding-visible" or (
+        mistake == "padding-visible-later" and start > 0
+    ):
+        hidden = later | (context < 0 * before)
+    return np.where(hidden, np.finfo(np.float32).min, np.float32(0))[:, None]
+
+
+def wrong_padding(prompts: Sequence[Sequence[int]], part: int) -> Wrong:
+    """The rows (part 0) or the padding (part 1) of prompts, by mistake."""
+
+    def made(name: PaddingMistake) -> Array:
+        return left_padded(prompts, name)[part]
+
+    return {name: partial(made, name) for name in get_args(PaddingMistake)}
+
+
+def wrong_positions(columns: Array, padding: Array) -> Wrong:
+    """The positions of new tokens, by mistake."""
+    names = get_args(PositionMistake)
+    return {name: partial(positions, columns, padding, name) for name in names}
+
+
+def wrong_masks(columns: Array, padding: Array) -> Wrong:
+    """The masks of new tokens, by mistake."""
+    names = get_args(MaskMistake)
+    new, end = len(columns), columns[-1] + 1
+    return {
+        **{name: partial(attention_mask, columns, padding, name) for name in names},
+        "mask-without-past": partial(attention_mask, np.arange(new), padding),
+        "mask-with-rows-for-the-past": partial(attention_mask, np.arange(end), padding),
+    }
 
 
 def last_logits(
@@ -57,16 +180,9 @@ def last_logits(
     mistake: CacheMistake | None = None,
 ) -> Array:
     """The logits after the prompts and some further tokens, [texts, vocab_size]."""
-    lengths = [len(prompt) for prompt in prompts]
-    padding = max(lengths) - np.array(lengths)
-    rows = [
-        [*prompt, *[0] * count]
-        if mistake == "padding-on-the-right"
-        else [*[0] * count, *prompt]
-        for count, prompt in zip(padding, prompts, strict=True)
-    ]
-    calls = [np.array(rows), *(np.array(ids)[:, None] for ids in new)]
+    rows, padding = left_padded(prompts, mistake)
     decoder = WrongDecoder(weights, sizes, padding, mistake)
+    calls = [rows, *(np.array(ids)[:, None] for ids in new)]
     return [decoder.read(ids) for ids in calls][-1]
 
 
@@ -103,7 +219,7 @@ class WrongDecoder:
         """The logits after some new tokens, [texts, vocab_size]."""
         columns = np.arange(self.length, self.length + ids.shape[1])
         x = self.embed(ids, columns)
-        mask = self.mask(columns)
+        mask = attention_mask(columns, self.padding, self.mistake)
         for number, cache in enumerate(self.caches):
             y = self.block(x, under(self.body, f"h.{number}"), cache, columns, mask)
             x = x if self.mistake == "blocks-without-effect" else y
@@ -122,43 +238,15 @@ class WrongDecoder:
 
     def embed(self, ids: Array, columns: Array) -> Array:
         """Token embeddings and position embeddings."""
-        places = np.maximum(columns - self.padding[:, None], 0)
-        if self.mistake == "positions-restart":
-            places = np.maximum(places - self.length, 0)
-        if self.mistake == "positions-count-padding":
-            places = columns + np.zeros_like(places)
-        if self.mistake == "positions-one-further":
-            places = np.minimum(places + 1, self.sizes["n_positions"] - 1)
         tokens: Array = self.body["wte.weight"][ids]
         left_out = self.mistake == "positions-left-out" or (
             self.mistake == "single-token-without-position" and ids.shape[1] == 1
         )
-        return tokens if left_out else tokens + self.body["wpe.weight"][places]
-
-    def mask(self, columns: Array) -> Array:
-        """What is added to the scores, [texts, 1, seq_length, context]."""
-        context = np.arange(columns[-1] + 1)
-        this, start = columns[:, None], columns[0]
-        later = context > this
-        if self.mistake == "token-hidden-from-itself":
-            later = context >= this
-        if self.mistake == "next-token-seen":
-            later = context > this + 1
-        if self.mistake == "prompt-sees-ahead":
-            later = np.zeros_like(later)
-        if self.mistake == "mask-of-this-call":
-            later = context > this - start
-        if self.mistake == "cache-not-read":
-            later = later | (context < start)
-        padding = self.padding[:, None, None]
-        hidden = later | (context < padding)
-        if self.mistake == "first-token-hidden":
-            hidden = later | (context <= padding)
-        if self.mistake == "padding-visible" or (
-            self.mistake == "padding-visible-later" and start > 0
-        ):
-            hidden = later | (context < 0 * padding)
-        return np.where(hidden, np.finfo(np.float32).min, np.float32(0))[:, None]
+        if left_out:
+            return tokens
+        places = positions(columns, self.padding, self.mistake)
+        last = self.sizes["n_positions"] - 1
+        return tokens + self.body["wpe.weight"][np.minimum(places, last)]
 
     def block(
         self, x: Array, weights: Weights, cache: Array, columns: Array, mask: Array

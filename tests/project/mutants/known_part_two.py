@@ -61,36 +61,41 @@ TIED_TO_WTE = """table = self.language_model.transformer.wte.weight
 COMPILED = "return model.compile(input_type)"
 
 # Step 15
+GROWN_KEYS = "self.keys = F.concat([self.keys, key], axis=2)"
+GROWN_VALUES = "self.values = F.concat([self.values, value], axis=2)"
+GROWN = f"{GROWN_KEYS}\n        {GROWN_VALUES}\n        return self.keys, self.values"
+NOT_KEPT = """return (
+            F.concat([self.keys, key], axis=2),
+            F.concat([self.values, value], axis=2),
+        )"""
+APPENDED = "keys, values = cache.append(key, value, positions)"
 ATTEND = "weights = F.softmax(scores + positions.mask)"
-SCORED = "scores = query @ keys.transpose(-1, -2) / math.sqrt(self.head_dim)"
-VALUES = "values = append(cache.values, value, positions)"
-FILLED = "return cache[:, :, up_to_here]"
+SCORED = "scores = query @ keys.transpose(-1, -2) / math.sqrt(attn.head_dim)"
+IDS = "position_ids = np.arange(past, past + new)"
+PAST_MASK = "mask = causal_mask(new, past, dtype=DType.float32, device=device)"
+WRITTEN_VALUES = "write(self.values, value, positions),"
+HERE = "here = (slice(start, end), new.shape[-2])"
+FILLED = "return buffer[:, :, up_to_here]"
 LAST = "return self.ln_f(hidden_states[:, -1, :])"
-PLACES = "position_ids = np.maximum(columns - self.padding[:, None], 0)"
+PLACES = "return np.maximum(columns - padding[:, None], 0)"
 ADVANCED = "        self.length = end\n"
-RESET = "        self.length = 0\n        self.padding ="
-NOT_RESET = "        self.padding ="
+RESET = "        self.length = 0\n        self.caches = empty"
+NOT_RESET = "        self.caches = empty"
 LATER = "later = context > columns[:, None]"
-PADDING = "padding = context < self.padding[:, None, None]"
-HIDDEN = "hidden = later | padding"
+IS_PADDING = "is_padding = context < padding[:, None, None]"
+HIDDEN = "np.where(later | is_padding, HIDDEN"
+LOWEST = "HIDDEN = np.finfo(np.float32).min"
 CAPACITY = "if not 0 < capacity <= config.n_positions:"
-EMPTY = "if not lengths or min(lengths) == 0:"
+EMPTY = "if not prompts or min(map(len, prompts)) == 0:"
 FULL = "if end > self.capacity:"
 DECODED = "return self._read(np.array(token_ids, dtype=np.int64)[:, None])"
-ROWS = "[0] * padding + list(prompt)"
-CACHES = """return [
-            LayerCache(
-                self._tensor(np.zeros(shape, dtype=np.float32)),
-                self._tensor(np.zeros(shape, dtype=np.float32)),
-            )
-            for _ in range(self.config.n_layer)
-        ]"""
+COUNTED = "padding = lengths.max() - lengths"
+ROWS = "[0] * count + list(prompt)"
+MADE = "return [kind(zeros(), zeros()) for _ in range(config.n_layer)]"
 ONE_ARRAY = """empty = np.zeros(shape, dtype=np.float32)
-        return [
-            LayerCache(self._tensor(empty), self._tensor(empty))
-            for _ in range(self.config.n_layer)
-        ]"""
-STORED = "    store_slice(cache, new, (slice(None), slice(None), here))\n"
+    parts = [Tensor.from_dlpack(empty) for _ in range(2 * config.n_layer)]
+    return [kind(parts.pop(), parts.pop()) for _ in range(config.n_layer)]"""
+STORED = "    store_slice(buffer, new, (slice(None), slice(None), here))\n"
 EACH_CACHE = "for block, cache in zip(self.h, caches, strict=True):"
 ONLY_AFTER_PREFILL = "if not self.caches:"
 EMBEDDED = "hidden_states = self.wte(input_ids) + self.wpe(positions.position_ids)"
@@ -336,22 +341,77 @@ CHANGES = {
         (None, (COMPILED, "model.compile(input_type)")),
     ],
     15: [
+        (
+            "new-before-old",
+            (GROWN_KEYS, GROWN_KEYS.replace("self.keys, key", "key, self.keys")),
+        ),
+        (
+            "new-before-old",
+            (
+                GROWN_VALUES,
+                GROWN_VALUES.replace("self.values, value", "value, self.values"),
+            ),
+        ),
+        ("growth-not-kept", (GROWN, NOT_KEPT)),
+        (
+            "growth-not-kept",
+            (GROWN_VALUES, "pass"),
+            (
+                "return self.keys, self.values",
+                "return self.keys, F.concat([self.values, value], axis=2)",
+            ),
+        ),
+        ("only-new-returned", ("return self.keys, self.values", "return key, value")),
+        ("only-new-returned", (GROWN_VALUES, "self.values = value")),
+        (
+            "keys-and-values-exchanged",
+            ("return self.keys, self.values", "return self.values, self.keys"),
+        ),
+        ("keys-as-values", (GROWN_VALUES, GROWN_VALUES.replace("value]", "key]"))),
+        (None, (GROWN_KEYS, GROWN_KEYS.replace("2", "1"))),
+        (None, ("return self.keys, self.values", "return self.keys")),
+        (None, ("return self.keys, self.values", "pass")),
+        ("positions-restart", (IDS, "position_ids = np.arange(new)")),
+        (
+            "positions-one-further",
+            (IDS, "position_ids = np.arange(past + 1, past + new + 1)"),
+        ),
+        (None, (IDS, "position_ids = np.arange(past + new)")),
+        ("mask-without-past", (PAST_MASK, PAST_MASK.replace("past", "0"))),
+        (
+            "mask-with-rows-for-the-past",
+            (PAST_MASK, PAST_MASK.replace("new, past", "past + new, 0")),
+        ),
+        (
+            "next-token-seen",
+            (
+                PAST_MASK,
+                f"{PAST_MASK[:-1]})\n    mask = F.band_part(mask, None, past + 1, exclude=True)",
+            ),
+        ),
+        (
+            "prompt-sees-ahead",
+            (
+                PAST_MASK,
+                f"{PAST_MASK}\n    mask = Tensor.from_dlpack(np.zeros((new, past + new), np.float32))",
+            ),
+        ),
         ("length-not-advanced", (ADVANCED, "")),
         (
             "positions-restart",
-            (PLACES, PLACES.replace("columns -", "columns - start -")),
+            (PLACES, PLACES.replace("columns -", "columns - columns[0] -")),
         ),
         (
             "positions-count-padding",
-            (PLACES, "position_ids = columns + np.zeros_like(self.padding)[:, None]"),
+            (PLACES, "return columns + np.zeros_like(padding)[:, None]"),
         ),
         (
             "padding-visible",
-            (PADDING, PADDING.replace("self.padding", "0 * self.padding")),
+            (IS_PADDING, IS_PADDING.replace("padding[", "0 * padding[")),
         ),
         (
             "cache-not-read",
-            (LATER, f"{LATER}\n        later = later | (context < columns[0])"),
+            (LATER, f"{LATER}\n    later = later | (context < columns[0])"),
         ),
         ("first-position-scored", (LAST, LAST.replace("-1", "0"))),
         (
@@ -366,52 +426,78 @@ CHANGES = {
         ("not-refused", (CAPACITY, "if not 0 < capacity:")),
         ("not-refused", (CAPACITY, "if not 0 <= capacity <= config.n_positions:")),
         ("not-refused", (CAPACITY, "if not 0 < capacity <= config.n_positions + 1:")),
-        ("not-refused", (EMPTY, "if not lengths or max(lengths) == 0:")),
+        ("not-refused", (EMPTY, "if not prompts or max(map(len, prompts)) == 0:")),
         ("not-refused", (FULL, "if start == 0 and end > self.capacity:")),
         ("not-refused", (FULL, "if start and end > self.capacity:")),
         ("not-refused", (FULL, "if end > self.capacity + 1:")),
         ("not-refused", (FULL, "if end > self.config.n_positions:")),
         (None, (FULL, "if end >= self.capacity:")),
         ("not-refused", (ONLY_AFTER_PREFILL, "if False:")),
-        (None, (EMPTY, "if not lengths:")),
+        (None, (EMPTY, "if not prompts:")),
         ("length-counts-calls", (ADVANCED, "        self.length += 1\n")),
-        ("values-in-the-keys-cache", (VALUES, VALUES.replace("e.values", "e.keys"))),
-        ("keys-as-values", (VALUES, VALUES.replace("value,", "key,"))),
+        (
+            "values-in-the-keys-cache",
+            (WRITTEN_VALUES, WRITTEN_VALUES.replace("f.values", "f.keys")),
+        ),
+        ("keys-as-values", (WRITTEN_VALUES, WRITTEN_VALUES.replace("value,", "key,"))),
         ("only-new-keys", (SCORED, SCORED.replace("keys", "key"))),
         ("nothing-stored", (STORED, "")),
+        ("nothing-stored", (STORED, STORED.replace("buffer", "buffer + 0"))),
+        (
+            "not-in-place",
+            (
+                FILLED,
+                "return F.concat([buffer[:, :, (slice(0, start), positions.mask.shape[-1] - new.shape[-2])], new], axis=2)",
+            ),
+            (STORED, ""),
+        ),
         (None, (FILLED, "return new")),
-        (None, ("slice(start, end), new", "slice(0, new.shape[-2]), new")),
+        ("only-new-returned", (FILLED, "return new")),
+        ("whole-buffer-returned", (FILLED, "return buffer")),
+        (
+            "stored-at-the-beginning",
+            (HERE, HERE.replace("start, end", "0, new.shape[-2]")),
+        ),
+        (None, (HERE, HERE.replace("start, end", "end, end + 1"))),
         (
             "cached-scores-not-scaled",
-            (SCORED, SCORED.replace(" / math.sqrt(self.head_dim)", "")),
+            (SCORED, SCORED.replace(" / math.sqrt(attn.head_dim)", "")),
         ),
         ("prompt-sees-ahead", (ATTEND, "weights = F.softmax(scores)")),
-        ("prompt-sees-ahead", (HIDDEN, "hidden = padding & (later | True)")),
-        ("prompt-sees-ahead", (LATER, "later = np.zeros((len(columns), end), bool)")),
-        ("prompt-sees-ahead", (HIDDEN, "hidden = later & padding")),
+        ("prompt-sees-ahead", (HIDDEN, HIDDEN.replace("later | is", "is"))),
+        (
+            "prompt-sees-ahead",
+            (LATER, "later = np.zeros((len(columns), len(context)), bool)"),
+        ),
+        (None, (HIDDEN, HIDDEN.replace("|", "&"))),
         ("token-hidden-from-itself", (LATER, LATER.replace(">", ">="))),
         ("next-token-seen", (LATER, LATER.replace("> columns", "> 1 + columns"))),
         (
             "mask-of-this-call",
             (LATER, "later = context > (columns - columns[0])[:, None]"),
         ),
-        ("first-token-hidden", (PADDING, PADDING.replace("<", "<="))),
+        ("first-token-hidden", (IS_PADDING, IS_PADDING.replace("<", "<="))),
         (
             "padding-visible-later",
-            (PADDING, f"{PADDING}\n        padding = padding & (len(columns) > 1)"),
+            (
+                IS_PADDING,
+                f"{IS_PADDING}\n    is_padding = is_padding & (len(columns) > 1)",
+            ),
         ),
-        (None, ("HIDDEN = np.finfo(np.float32).min", "HIDDEN = np.float32(-np.inf)")),
-        (None, ("HIDDEN = np.finfo(np.float32).min", "HIDDEN = np.float32(-1)")),
-        ("padding-on-the-right", (ROWS, "list(prompt) + [0] * padding")),
+        ("row-of-minus-infinity", (LOWEST, "HIDDEN = np.float32(-np.inf)")),
+        (None, (LOWEST, "HIDDEN = np.float32(-1)")),
+        ("wrong-dtype", (LOWEST, "HIDDEN = -1e9")),
+        ("padding-on-the-right", (ROWS, "list(prompt) + [0] * count")),
+        (
+            "padding-for-all",
+            (COUNTED, "padding = np.full(len(lengths), lengths.max())"),
+        ),
+        ("rows-of-unequal-length", (COUNTED, "padding = lengths - lengths.min()")),
+        ("padding-is-no-token", (ROWS, ROWS.replace("0", "-1"))),
+        (None, ("dtype=np.int64), padding", "dtype=np.int64)")),
         (
             "one-cache-for-all-layers",
-            (
-                CACHES,
-                CACHES.replace(
-                    "for _ in range(self.config.n_layer)\n        ]",
-                    "for _ in range(1)\n        ] * self.config.n_layer",
-                ),
-            ),
+            (MADE, "return [kind(zeros(), zeros())] * config.n_layer"),
         ),
         (
             "one-cache-for-all-layers",
@@ -420,7 +506,7 @@ CHANGES = {
                 "for block in self.h:\n            cache = caches[0]",
             ),
         ),
-        ("caches-overlap", (CACHES, ONE_ARRAY)),
+        ("caches-overlap", (MADE, ONE_ARRAY)),
         (
             "blocks-without-effect",
             (
@@ -437,7 +523,7 @@ CHANGES = {
         ("positions-one-further", (PLACES, PLACES.replace("columns", "1 + columns"))),
         (
             "positions-outside",
-            (PLACES, "position_ids = columns - self.padding[:, None]"),
+            (PLACES, "return columns - padding[:, None]"),
         ),
         (
             None,

@@ -71,56 +71,83 @@ CONTIGUOUS_WHEN_LOADED = """    weights = convert_weights(load_file(folder / "mo
 WITH = "    with default_device(device), default_dtype(DType.float32), F.lazy():\n"
 BUILT = "        model = MaxGPT2LMHeadModel(read_config(folder)).to(device)\n"
 
-MASK = """context = np.arange(end)
-        later = context > columns[:, None]
-        padding = context < self.padding[:, None, None]
-        hidden = later | padding
-        return np.where(hidden, HIDDEN, np.float32(0))[:, None]"""
-MASK_IN_LOOPS = """mask = np.zeros((len(self.padding), 1, len(columns), end), np.float32)
-        for text, padding in enumerate(self.padding):
-            for row, column in enumerate(columns):
-                for other in range(end):
-                    if other > column or other < padding:
-                        mask[text, 0, row, other] = HIDDEN
-        return mask"""
-MASK_OF_A_TRIANGLE = """visible = np.tri(len(columns), end, k=int(columns[0]), dtype=bool)
-        mask = np.full((len(self.padding), 1, len(columns), end), HIDDEN)
-        for text, padding in enumerate(self.padding):
-            mask[text, 0][visible] = 0
-            mask[text, :, :, :padding] = HIDDEN
-        return mask"""
-FILLED_UP = """rows = [
-            [0] * padding + list(prompt)
-            for padding, prompt in zip(self.padding, prompts, strict=True)
-        ]
-        return self._read(np.array(rows, dtype=np.int64))"""
-FILLED_IN_PLACE = """ids = np.zeros((len(prompts), max(lengths)), dtype=np.int64)
-        for row, prompt in zip(ids, prompts, strict=True):
-            row[-len(prompt) :] = prompt
-        return self._read(ids)"""
+MASK = """context = np.arange(columns[-1] + 1)
+    later = context > columns[:, None]
+    is_padding = context < padding[:, None, None]
+    return np.where(later | is_padding, HIDDEN, np.float32(0))[:, None]"""
+MASK_IN_LOOPS = """end = columns[-1] + 1
+    mask = np.zeros((len(padding), 1, len(columns), end), np.float32)
+    for text, count in enumerate(padding):
+        for row, column in enumerate(columns):
+            for other in range(end):
+                if other > column or other < count:
+                    mask[text, 0, row, other] = HIDDEN
+    return mask"""
+MASK_OF_A_TRIANGLE = """end = columns[-1] + 1
+    visible = np.tri(len(columns), end, k=int(columns[0]), dtype=bool)
+    mask = np.full((len(padding), 1, len(columns), end), HIDDEN)
+    for text, count in enumerate(padding):
+        mask[text, 0][visible] = 0
+        mask[text, :, :, :count] = HIDDEN
+    return mask"""
+PADDED = f"""{known.COUNTED}
+    rows = [
+        {known.ROWS}
+        for count, prompt in zip(padding, prompts, strict=True)
+    ]
+    return np.array(rows, dtype=np.int64), padding"""
+FILLED_IN_PLACE = """ids = np.zeros((len(prompts), lengths.max()), dtype=np.int64)
+    for row, prompt in zip(ids, prompts, strict=True):
+        row[-len(prompt) :] = prompt
+    return ids, lengths.max() - lengths"""
+GROWN_BY_ONE_FUNCTION = """def both(old, new):
+            return F.concat((old, new), axis=-2)
+
+        self.keys, self.values = both(self.keys, key), both(self.values, value)
+        return self.keys, self.values"""
+ATTENTION = """        self.attention = GPT2MultiHeadAttention(config)
+        # Its parameters are named as if they were this module's own.
+        self.attention.name_transparent = True
+"""
+WRITTEN_OUT_ATTENTION = """        self.n_embd = config.n_embd
+        self.n_head = config.n_head
+        self.head_dim = config.n_embd // config.n_head
+        self.c_attn = Linear(config.n_embd, 3 * config.n_embd)
+        self.c_proj = Linear(config.n_embd, config.n_embd)
+
+    def split_heads(self, x):
+        batch, seq_length, _ = x.shape
+        x = x.reshape([batch, seq_length, self.n_head, self.head_dim])
+        return x.transpose(1, 2)
+
+    def merge_heads(self, x):
+        batch, _, seq_length, _ = x.shape
+        return x.transpose(1, 2).reshape([batch, seq_length, self.n_embd])
+"""
+PAST_MASK_BY_NUMPY = """mask = Tensor.from_dlpack(
+        np.triu(np.full((new, past + new), HIDDEN), k=past + 1)
+    ).to(device)"""
 RAISED = """            raise ValueError(
                 f"{end} tokens do not fit into a cache for {self.capacity}."
             )
 """
 CHECKED_IN_READ = f"        {known.FULL}\n{RAISED}"
-CHECKED_IN_PREFILL = """        if max(lengths) > self.capacity:
-            raise ValueError(f"A prompt has {max(lengths)} tokens: too many.")
-        self.length = 0
-        self.padding ="""
+CHECKED_IN_PREFILL = f"""        if max(map(len, prompts)) > self.capacity:
+            raise ValueError("A prompt is too long.")
+{known.RESET}"""
 CHECKED_IN_DECODE = f"""if self.length == self.capacity:
             raise ValueError("The cache is full.")
         {known.DECODED}"""
 CACHES_IN_A_LOOP = """caches = []
-        for _ in range(self.config.n_layer):
-            empty = [self._tensor(np.zeros(shape, np.float32)) for _ in "kv"]
-            caches.append(LayerCache(*empty))
-        return caches"""
+    for _ in range(config.n_layer):
+        caches.append(kind(*(zeros() for _ in "kv")))
+    return caches"""
 TWO_CHECKS = """if capacity < 1:
             raise ValueError("A capacity of less than one token.")
         if capacity > config.n_positions:"""
-WRITTEN_OUT = """if not lengths:
+WRITTEN_OUT = """if not prompts:
             raise ValueError("No prompt.")
-        if any(length == 0 for length in lengths):"""
+        if any(len(prompt) == 0 for prompt in prompts):"""
 
 PENALIZED = f"""seen = np.unique(token_ids)
     {known.COPIED}
@@ -252,27 +279,35 @@ CHANGES = {
         ),
     ],
     15: [
+        ("grown by a function", (known.GROWN, GROWN_BY_ONE_FUNCTION)),
+        (
+            "step 07 written out",
+            (ATTENTION, WRITTEN_OUT_ATTENTION),
+            ("attn = self.attention", "attn = self"),
+        ),
+        ("past mask by NumPy", (known.PAST_MASK, PAST_MASK_BY_NUMPY)),
+        (
+            "positions added",
+            (known.IDS, "position_ids = past + np.arange(new)"),
+        ),
         ("mask in loops", (MASK, MASK_IN_LOOPS)),
         ("mask of a triangle", (MASK, MASK_OF_A_TRIANGLE)),
         (
             "hidden by -1e9",
-            ("HIDDEN = np.finfo(np.float32).min", "HIDDEN = np.float32(-1e9)"),
+            (known.LOWEST, "HIDDEN = np.float32(-1e9)"),
         ),
-        ("filled in place", (FILLED_UP, FILLED_IN_PLACE)),
-        ("padded with another token", ("[0] * padding", "[1] * padding")),
+        ("filled in place", (PADDED, FILLED_IN_PLACE)),
+        ("padded with another token", ("[0] * count", "[1] * count")),
         (
             "positions in loops",
             (
                 known.PLACES,
-                "position_ids = np.array(\n            [[max(int(c - p), 0) for c in columns] for p in self.padding]\n        )",
+                "return np.array([[max(int(c - p), 0) for c in columns] for p in padding])",
             ),
         ),
         (
             "positions by np.clip",
-            (
-                known.PLACES,
-                "position_ids = (columns - self.padding[:, None]).clip(min=0)",
-            ),
+            (known.PLACES, "return (columns - padding[:, None]).clip(min=0)"),
         ),
         (
             "checked where it is called",
@@ -281,13 +316,10 @@ CHANGES = {
             (known.DECODED, CHECKED_IN_DECODE),
         ),
         ("two checks", (known.CAPACITY, TWO_CHECKS), (known.EMPTY, WRITTEN_OUT)),
-        ("caches in a loop", (known.CACHES, CACHES_IN_A_LOOP)),
+        ("caches in a loop", (known.MADE, CACHES_IN_A_LOOP)),
         (
             "positions of padding by their distance",
-            (
-                known.PLACES,
-                "position_ids = np.abs(columns - self.padding[:, None])",
-            ),
+            (known.PLACES, "return np.abs(columns - padding[:, None])"),
         ),
         ("refused by its length", (known.ONLY_AFTER_PREFILL, "if self.length < 1:")),
         (
