@@ -110,7 +110,7 @@ def main() -> None:
     this, console = get_step(15), Console()
     path = this.solution if options.solutions else this.skeleton
     try:
-        found = {}
+        found: dict[int, dict[str, float]] = {}
         for length, seconds in measure(load_step(this, path)):
             if not found:
                 console.print("".join(f"{name:>12}" for name in ("after", *seconds)))

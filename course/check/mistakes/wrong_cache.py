@@ -20,7 +20,6 @@ from course.check.mistakes.wrong_gpt2 import (
     under,
 )
 
-PaddingMistake = Literal["padding-on-the-right", "padding-for-all"]
 PositionMistake = Literal[
     "positions-restart",
     "positions-count-padding",
@@ -28,8 +27,8 @@ PositionMistake = Literal[
 ]
 MaskMistake = Literal[
     "cache-not-read",
-    "padding-visible",
     "padding-visible-later",
+    "padding-visible",
     "first-token-hidden",
     "token-hidden-from-itself",
     "next-token-seen",
@@ -50,15 +49,10 @@ ModelMistake = Literal[
     "blocks-without-effect",
     "last-norm-left-out",
     "first-position-scored",
-]
-CacheMistake = Literal[ModelMistake, PositionMistake, MaskMistake, PaddingMistake]
-# Those that show in the logits: with more padding than it takes, they are right.
-MISTAKES: tuple[CacheMistake, ...] = (
-    *get_args(ModelMistake),
-    *get_args(PositionMistake),
-    *get_args(MaskMistake),
     "padding-on-the-right",
-)
+]
+CacheMistake = Literal[ModelMistake, PositionMistake, MaskMistake]
+MISTAKES: tuple[CacheMistake, ...] = get_args(CacheMistake)
 
 Wrong = Mapping[str, Callable[[], Array]]
 """What each mistake would give, by its id."""
@@ -94,14 +88,13 @@ def left_padded(
     """The prompts filled up with 0, [texts, longest], and by how much, [texts]."""
     lengths = np.array([len(prompt) for prompt in prompts])
     padding = lengths.max() - lengths
-    if mistake == "padding-for-all":
-        padding = np.full_like(lengths, lengths.max())
-    width = (padding + lengths).max()
-    rows = np.zeros((len(prompts), width), np.int64)
-    for row, count, prompt in zip(rows, padding, prompts, strict=True):
-        at = 0 if mistake == "padding-on-the-right" else count
-        row[at : at + len(prompt)] = prompt
-    return rows, padding
+    rows = [
+        [*prompt, *[0] * count]
+        if mistake == "padding-on-the-right"
+        else [*[0] * count, *prompt]
+        for count, prompt in zip(padding, prompts, strict=True)
+    ]
+    return np.array(rows), padding
 
 
 def positions(
@@ -144,15 +137,6 @@ def attention_mask(
     ):
         hidden = later | (context < 0 * before)
     return np.where(hidden, np.finfo(np.float32).min, np.float32(0))[:, None]
-
-
-def wrong_padding(prompts: Sequence[Sequence[int]], part: int) -> Wrong:
-    """The rows (part 0) or the padding (part 1) of prompts, by mistake."""
-
-    def made(name: PaddingMistake) -> Array:
-        return left_padded(prompts, name)[part]
-
-    return {name: partial(made, name) for name in get_args(PaddingMistake)}
 
 
 def wrong_positions(columns: Array, padding: Array) -> Wrong:

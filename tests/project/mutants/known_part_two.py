@@ -451,20 +451,24 @@ CHANGES = {
             ),
             (STORED, ""),
         ),
-        (None, (FILLED, "return new")),
         ("only-new-returned", (FILLED, "return new")),
         ("whole-buffer-returned", (FILLED, "return buffer")),
         (
             "stored-at-the-beginning",
-            (HERE, HERE.replace("start, end", "0, new.shape[-2]")),
+            (STORED, "    buffer[:, :, 0 : int(new.shape[-2])] = new\n"),
         ),
-        (None, (HERE, HERE.replace("start, end", "end, end + 1"))),
+        ("slice-of-another-length", (HERE, HERE.replace("start, end", "0, end"))),
+        (
+            "slice-of-another-length",
+            (HERE, HERE.replace("start, end", "start, end + 1")),
+        ),
+        (None, (HERE, HERE.replace("start, end", "0, new.shape[-2]"))),
         (
             "cached-scores-not-scaled",
             (SCORED, SCORED.replace(" / math.sqrt(attn.head_dim)", "")),
         ),
         ("prompt-sees-ahead", (ATTEND, "weights = F.softmax(scores)")),
-        ("prompt-sees-ahead", (HIDDEN, HIDDEN.replace("later | is", "is"))),
+        (None, (HIDDEN, HIDDEN.replace("later | is", "is"))),
         (
             "prompt-sees-ahead",
             (LATER, "later = np.zeros((len(columns), len(context)), bool)"),
@@ -486,7 +490,13 @@ CHANGES = {
         ),
         ("row-of-minus-infinity", (LOWEST, "HIDDEN = np.float32(-np.inf)")),
         (None, (LOWEST, "HIDDEN = np.float32(-1)")),
-        ("wrong-dtype", (LOWEST, "HIDDEN = -1e9")),
+        (
+            "wrong-dtype",
+            (
+                f"return {HIDDEN}, np.float32(0))[:, None]",
+                "return (later | is_padding)[:, None]",
+            ),
+        ),
         ("padding-on-the-right", (ROWS, "list(prompt) + [0] * count")),
         (
             "padding-for-all",
