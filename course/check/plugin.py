@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make room for what the checks find."""
     config.addinivalue_line("markers", "gpu: needs an accelerator that MAX can use")
     config.addinivalue_line("markers", "at_the_end: takes long; waits for every TODO")
+    config.addinivalue_line("markers", "about(*places): waits until one has been begun")
     config.stash[RESULTS] = {}
     config.stash[UNFINISHED] = {}
 
@@ -191,7 +192,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             assert unfinished is not None
             result.sure = result.sure and not takes_long(item)
             is_open = case_of(item) in unfinished.failed and result.not_done
-            skip = takes_long(item) or not is_open
+            skip = takes_long(item) or not is_open or not is_begun(item, unfinished)
     if skip:
         pytest.skip("not reached")
 
@@ -211,6 +212,13 @@ def result_of(config: pytest.Config, step: Step) -> StepResult:
 def takes_long(item: pytest.Item) -> bool:
     """Whether a check is only worth its time when all TODOs are done."""
     return item.get_closest_marker("at_the_end") is not None
+
+
+def is_begun(item: pytest.Item, unfinished: Unfinished) -> bool:
+    """Whether the reader has begun anything that a check is about, if it says so."""
+    mark = item.get_closest_marker("about")
+    begun = {place.split()[0] for place in (*unfinished.done, *unfinished.later)}
+    return mark is None or not begun.isdisjoint(mark.args)
 
 
 def case_of(item: pytest.Item) -> str:
@@ -262,13 +270,14 @@ def note_failure(item: pytest.Item, step: Step, error: BaseException) -> Check:
     path, name = checked_file(item.config, step), check_name(item)
     unfinished = unfinished_step(item.config, step)
     result, form = result_of(item.config, step), form_of(item)
-    check = explain(name, error, path)
     cannot_load = isinstance(error, StepCannotLoad)
-    if unfinished is None or form == Form.FINISHED or cannot_load:
-        result.add(check)
-    elif form == Form.AS_WRITTEN:
+    if unfinished and form == Form.AS_WRITTEN and not cannot_load:
         unfinished.failed.add(case_of(item))
         check = Check(name, passed=False, short="not done yet", open=True)
+        result.add(check)
+        return check
+    check = explain(name, error, path)
+    if unfinished is None or form == Form.FINISHED or cannot_load:
         result.add(check)
     elif unfinished.is_unknown(error, path):
         result.sure = False

@@ -137,7 +137,8 @@ def answer(arguments: list[str], events: Events) -> None:
     with _put_back():
         status = pytest.main(
             [
-                *("-q", "-p", "no:cacheprovider", "--rootdir=."),
+                # Tracebacks would be made, and then the plugin's words take their place.
+                *("-q", "--tb=no", "-p", "no:cacheprovider", "--rootdir=."),
                 # Not what else may lie here: a pytest.ini, a conftest.py.
                 *("-c", "pyproject.toml", "--confcutdir=tests"),
                 *arguments,
