@@ -65,8 +65,17 @@ def _headline(result: StepResult) -> RenderableType:
     grid.add_column()
     grid.add_column(justify="right", style="dim")
     title = f"Step {result.step:02d} · {result.title}"
-    grid.add_row(Text(title, style="bold"), result.file)
+    grid.add_row(Text(title, style="bold"), _files(result))
     return grid
+
+
+def _files(result: StepResult) -> str:
+    """The file that was checked, or all of the step's files."""
+    step = get_step(result.step)
+    for files in ([p.skeleton for p in step.parts], [p.solution for p in step.parts]):
+        if result.file == from_root(files[-1]):
+            return ", ".join([from_root(files[0]), *(file.name for file in files[1:])])
+    return result.file
 
 
 def _checks(result: StepResult) -> RenderableType:
@@ -146,7 +155,8 @@ def check_command(command: str, step: Step, file: Path) -> str:
         file: What is worked on as this step.
     """
     text = f"course {command} {step.number}"
-    if file.resolve() in {step.skeleton.resolve(), step.solution.resolve()}:
+    own = {path for part in step.parts for path in (part.skeleton, part.solution)}
+    if file.resolve() in {path.resolve() for path in own}:
         return text
     return f"{text} --file {shlex.quote(from_root(file))}"
 

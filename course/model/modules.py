@@ -130,9 +130,9 @@ def assert_done(step: Step) -> None:
         CourseError: It is not; the message says which TODO is open.
     """
     if found := next_todo(step):
-        line, todo = found
+        path, line, todo = found
         raise CourseError(
-            f"{from_root(step.skeleton)} is not done yet: line {line}, {todo.todo}. "
+            f"{from_root(path)} is not done yet: line {line}, {todo.todo}. "
             f"`course check {step.number}` says more; without --code steps, the "
             "solutions are used."
         )
