@@ -19,6 +19,7 @@ from course.check.compare import TOLERANCE, agree, assert_same, where_they_diffe
 from course.check.explaining import known
 from course.check.failure import CheckFailed
 from course.check.kernel.calls import Call
+from course.check.kernel.speed import measure
 from course.check.loading import load_solution
 from course.model.kernel_package import package, with_readers_file
 
@@ -416,3 +417,10 @@ def test_model(step, dtype):
         # A sum in another order may round a hidden state to another neighbor.
         tolerance=1e-5,
     )
+
+
+@pytest.mark.at_the_end
+def test_speed(step, record_property):
+    """speed: gigabytes of weights a second, which decide nothing"""
+    if speeds := measure(step.kernel):
+        record_property("says", str(speeds))

@@ -276,7 +276,8 @@ def pytest_runtest_makereport(
     elif call.excinfo:
         result.add(Check(name, passed=False, message="not reached", reached=False))
     elif call.when == "call":
-        result.add(Check(name, passed=True, printed=_printed(report)))
+        says = str(dict(report.user_properties).get("says", ""))
+        result.add(Check(name, passed=True, message=says, printed=_printed(report)))
     return report
 
 

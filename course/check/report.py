@@ -105,7 +105,7 @@ def _name(check: Check, alone: bool) -> Text:
     if not check.passed and not alone:
         text.append(f"  {detail}", style="dim")
     if check.passed:
-        text.append(f"  {detail}", style="dim")
+        text.append(f"  {check.message or detail}", style="dim")
     elif check.short:
         text.append(f"  {check.short}", style="yellow" if check.open else "red")
     return text
