@@ -23,6 +23,14 @@ CACHED = {
     "kernels int8": "[17](step_17.md) the same, int8",
 }
 
+RUNGS = {
+    "number": "one number at a time",
+    "register": "a register at a time",
+    "four_rows": "four rows at once",
+    "ours": "`kernels/few_rows.mojo`",
+    "memory": "reading, and nothing else",
+}
+
 
 def last_results() -> Results:
     """What was measured."""
@@ -41,6 +49,30 @@ def measured_on() -> str:
         f"MAX {versions['max']}, PyTorch {versions['torch'].partition('+')[0]}, "
         f"transformers {versions['transformers']}, "
         f"CTranslate2 {versions['ctranslate2']}, Python {machine['python']}.\n"
+    )
+
+
+def rungs() -> str:
+    """How fast the rungs of step 17 read weights, and on what."""
+    measured = json.loads((FOLDER / "rungs.json").read_text(encoding="utf-8"))
+    runs, machine = measured["runs"], measured["machine"]
+    rows = ["| | GB/s | lowest | highest |", "| --- | ---: | ---: | ---: |"]
+    for name, label in RUNGS.items():
+        speeds = [run[name] for run in runs]
+        rows.append(
+            f"| {label} | {statistics.median(speeds):.1f} "
+            f"| {min(speeds):.1f} | {max(speeds):.1f} |"
+        )
+    cores, processor = machine["cores"], machine["processor"]
+    told = ", ".join(machine["features"])
+    return "\n".join(
+        [
+            *rows,
+            "",
+            f"Medians of {len(runs)} runs of `python bench/rungs.py` on {cores} cores "
+            f"of an {processor} ({told}), float32.",
+            "",
+        ]
     )
 
 

@@ -16,21 +16,24 @@ class Speeds:
     """Gigabytes of float32 weights read a second, on all cores.
 
     Attributes:
-        one_at_a_time: By the reader's `dot_numbers`.
-        yours: By the reader's `dot_rows`.
+        number: By the reader's `dot_numbers`.
+        register: By the reader's `dot`.
+        four_rows: By the reader's `dot_rows`.
         ours: By that of kernels/.
         memory: If the weights are read and nothing else is done.
     """
 
-    one_at_a_time: float
-    yours: float
+    number: float
+    register: float
+    four_rows: float
     ours: float
     memory: float
 
     def __str__(self) -> str:
         return (
-            f"one at a time {self.one_at_a_time:.1f} · yours {self.yours:.1f} · ours "
-            f"{self.ours:.1f} · memory {self.memory:.1f} GB/s"
+            f"a number at a time {self.number:.1f} · a register {self.register:.1f} · "
+            f"four rows {self.four_rows:.1f} · ours {self.ours:.1f} · memory "
+            f"{self.memory:.1f} GB/s"
         )
 
 
