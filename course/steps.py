@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,3 +117,8 @@ def from_root(path: Path) -> str:
         return str(path.resolve().relative_to(ROOT))
     except ValueError:
         return str(path)
+
+
+def list_files(files: Sequence[Path]) -> str:
+    """The files of a step, which lie in one folder: "steps/step_17.mojo, step_17.py"."""
+    return ", ".join([from_root(files[0]), *(file.name for file in files[1:])])

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from course.check.result import Check, StepResult
-from course.steps import ROOT, STEPS, Step, from_root, get_step
+from course.steps import ROOT, STEPS, Step, from_root, get_step, list_files
 
 PRINTED_LINES = 12
 BOOK_WIDTH = 72
@@ -74,7 +74,7 @@ def _files(result: StepResult) -> str:
     step = get_step(result.step)
     for files in ([p.skeleton for p in step.parts], [p.solution for p in step.parts]):
         if result.file == from_root(files[-1]):
-            return ", ".join([from_root(files[0]), *(file.name for file in files[1:])])
+            return list_files(files)
     return result.file
 
 
