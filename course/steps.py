@@ -120,5 +120,5 @@ def from_root(path: Path) -> str:
 
 
 def list_files(files: Sequence[Path]) -> str:
-    """The files of a step, which lie in one folder: "steps/step_17.mojo, step_17.py"."""
+    """The files of a step, in one folder: "steps/step_17.mojo, step_17.py"."""
     return ", ".join([from_root(files[0]), *(file.name for file in files[1:])])
