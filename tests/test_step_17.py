@@ -32,7 +32,7 @@ ROWS = 5
 
 # Columns that fill registers of 4, 8 or 16 numbers, or leave some over; GPT-2's 768.
 WHOLE = [16, 64]
-SIZES = [1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 67, 768]
+SIZES = [67, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 768]
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +72,7 @@ def all_rows(x_rows, rows, dtype):
     """Some rows of x times all rows of weights; y has room at the end of its rows."""
     x, w = numbers(x_rows, 19 + 2), numbers(rows, 19 + 3, dtype=dtype, seed=2)
     stride = rows + 6
-    return Call("dot_rows", dtype, x, w, 19, y_stride=stride, y_size=4 * stride)
+    return Call("dot_rows", dtype, x, w, 19, y_stride=stride, y_size=12 * stride)
 
 
 CALLS = [
@@ -84,7 +84,7 @@ CALLS = [
         *(one_row("dot_registers", k, dtype) for k in WHOLE),
         *(one_row("dot", k, dtype) for k in SIZES),
         *(four_rows(k, dtype) for k in (16, 19, 67)),
-        *(all_rows(x_rows, n, dtype) for x_rows in (1, 3) for n in (1, 3, 4, 9)),
+        *(all_rows(x_rows, n, dtype) for x_rows in (1, 3) for n in (9, 1, 3, 4)),
     ]
 ]
 
@@ -118,11 +118,11 @@ def assert_y(kernel, call, y, width):
     for name, compute in wrong_kernel.wrong(call, width).items():
         if agree(y, compute()):
             raise known(17, name, kernel, detail=f"{detail}.")
+    if (~np.isnan(y) & np.isnan(expected)).any():
+        raise known(17, "writes-too-far", kernel, detail=f"{detail}.")
     if np.isinf(y).any():
         name = "reads-too-far"
         raise known(17, name, kernel, detail=f"{detail}.", within=call.function)
-    if (~np.isnan(y) & np.isnan(expected)).any():
-        raise known(17, "writes-too-far", kernel, detail=f"{detail}.")
     wanted = ~np.isnan(expected)
     if np.isnan(y[wanted]).any():
         raise CheckFailed(f"{call.function} does not write all of y. {detail}.")

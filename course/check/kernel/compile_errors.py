@@ -12,6 +12,8 @@ from course.source import lines_of, read_source
 from course.steps import from_root
 
 ERROR = re.compile(rf"^\S*{re.escape(READERS_FILE)}:(\d+):\d+: error: (.*)$", re.M)
+NOTE = re.compile(rf"^\S*{re.escape(READERS_FILE)}:(\d+):\d+: note: ", re.M)
+ANY_NOTE = re.compile(r"note: (.*)")
 ANY_ERROR = re.compile(r"error: (.*)")
 
 Words = Callable[[re.Match[str]], str]
@@ -39,17 +41,21 @@ IN_WORDS: tuple[tuple[str, Words], ...] = (
         ),
     ),
     (
-        r"no matching (?:function|method) in (?:call|initialization)",
-        lambda _: (
-            "What is called here does not take these arguments. Are there as many, of "
-            "these kinds, and the [parameters] in square brackets?"
-        ),
-    ),
-    (
         r"(?:cannot use a dynamic value|not a compile-time|dynamic value)",
         lambda _: (
             "In square brackets only what is known when the program is compiled can "
             "stand: WIDTH, ROWS, a number."
+        ),
+    ),
+    (
+        r"expected ':'",
+        lambda _: "A line that opens a block ends in a colon. Perhaps the one before.",
+    ),
+    (
+        r"no matching (?:function|method) in (?:call|initialization)",
+        lambda _: (
+            "What is called here does not take these arguments. Are there as many, of "
+            "these kinds, and the [parameters] in square brackets?"
         ),
     ),
     (
@@ -70,18 +76,29 @@ def first_error(output: str, path: Path, numbers: Sequence[int]) -> DoesNotCompi
         numbers: For each line that was compiled, its number in that file.
     """
     does_not = f"{from_root(path)} does not compile"
-    if not (found := ERROR.search(output)):
-        other = ANY_ERROR.search(output)
-        why = other[1] if other else output.strip()[-300:]
-        return DoesNotCompile(f"{does_not}: {why}", line=None)
-    number = numbers[min(int(found[1]), len(numbers)) - 1]
+    line, said, more = _find(output)
+    if line is None:
+        return DoesNotCompile(f"{does_not}: {said}", line=None)
+    number = numbers[min(line, len(numbers)) - 1]
     quoted = lines_of(read_source(path))[number - 1].strip()
-    said = found[2].strip()
     words = next(
-        (say(m) for pattern, say in IN_WORDS if (m := re.search(pattern, said))), ""
+        (say(m) for pattern, say in IN_WORDS if (m := re.search(pattern, more))), ""
     )
     parts = [f"{does_not}.", f"    {number} │ {quoted}", words, f"Mojo says: {said}"]
     return DoesNotCompile("\n".join(filter(None, parts)), line=number)
+
+
+def _find(output: str) -> tuple[int | None, str, str]:
+    """The line of the first error, its message, and that with the notes on it."""
+    if found := ERROR.search(output):
+        more = output[found.start(2) :].partition("error: ")[0]
+        return int(found[1]), found[2].strip(), more
+    # Some things only show when a function is compiled for a dtype: the last note says.
+    if notes := NOTE.findall(output):
+        said = ANY_NOTE.findall(output)[-1].strip()
+        return int(notes[-1]), said, said
+    other = ANY_ERROR.search(output)
+    return None, other[1] if other else output.strip()[-300:], ""
 
 
 def _short(kind: str) -> str:

@@ -73,7 +73,7 @@ class Kernel:
                 "milliseconds ran for 20 seconds. Is there a loop that never ends?",
                 short="no end",
             )
-        if ran.returncode < 0:
+        if ran.returncode < 0 or "execution crashed" in ran.stderr:
             raise CheckFailed(
                 f"{from_root(self.path)} crashed: it reads or writes where no memory "
                 "is. Does a loop go on behind the last column or row?",
