@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from typing import Any
 
 from course.bench.figures import (
     LONG,
@@ -15,6 +16,7 @@ from course.bench.figures import (
     tokens_per_second,
 )
 from course.bench.results import FOLDER
+from course.check.kernel.speed import Speeds
 
 CACHED = {
     "cache": "[15](step_15.md) KV cache",
@@ -52,9 +54,20 @@ def measured_on() -> str:
     )
 
 
+def last_rungs() -> dict[str, Any]:
+    """What bench/rungs.py measured."""
+    measured: dict[str, Any] = json.loads((FOLDER / "rungs.json").read_text("utf-8"))
+    return measured
+
+
+def one_run_of_rungs() -> str:
+    """The last line of step 17's check, in one of the runs."""
+    return str(Speeds(**last_rungs()["runs"][0]))
+
+
 def rungs() -> str:
     """How fast the rungs of step 17 read weights, and on what."""
-    measured = json.loads((FOLDER / "rungs.json").read_text(encoding="utf-8"))
+    measured = last_rungs()
     runs, machine = measured["runs"], measured["machine"]
     rows = ["| | GB/s | lowest | highest |", "| --- | ---: | ---: | ---: |"]
     for name, label in RUNGS.items():
