@@ -140,7 +140,7 @@ def answer(arguments: list[str], events: Events) -> None:
     with _put_back():
         status = pytest.main(
             [
-                # Tracebacks would be made, and then the plugin's words take their place.
+                # No tracebacks: the words of the plugin take their place.
                 *("-q", "--tb=no", "-p", "no:cacheprovider", "--rootdir=."),
                 # Not what else may lie here: a pytest.ini, a conftest.py.
                 *("-c", "pyproject.toml", "--confcutdir=tests"),
