@@ -22,7 +22,7 @@ from tests.project.mutants.portions import portions
 each_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
 SEVERAL = [step for step in STEPS if len(read_tasks(step).todos) > 1]
 # The mistakes of the other steps show in compiled graphs, or the check takes long.
-CHEAP = [s for s in SEVERAL if 2 <= s.number <= 13 or s.number == 16]
+CHEAP = [s for s in SEVERAL if 2 <= s.number <= 13 or s.number in {15, 16}]
 # Every so many of the known mistakes is tried while other TODOs are still open.
 MISTAKES = [m for m in (*KNOWN, *KNOWN_PART_TWO) if get_step(m.step) in CHEAP][::5]
 
@@ -226,6 +226,20 @@ def test_other_names(tmp_path, checks):
     assert "split_heads" in result.done
     path.write_text(wrong)
     assert checks.check_file(7, path).first_failure.mistake == "head-axis-not-moved"
+
+
+def test_what_is_not_begun(tmp_path, checks):
+    """Checks of what nobody has begun wait: a mistake there shows once it is begun."""
+    step, path = get_step(15), tmp_path / "step_15.py"
+    todos = read_tasks(step).todos
+    first_tick = [todo for todo in todos if todo.task <= 2]
+    for done, mistake in ((first_tick, None), (todos[:-1], "length-not-advanced")):
+        source = opened(step, done)
+        assert source.count("        self.length = end\n") == 1
+        path.write_text(source.replace("        self.length = end\n", ""))
+        result = checks.check_file(15, path)
+        assert result.not_done == (mistake is None)
+        assert result.first_failure.mistake == mistake
 
 
 def test_without_the_import(tmp_path, checks):
