@@ -26,7 +26,7 @@ def print_hints(
 
     Args:
         step: The step.
-        level: 1 to 3.
+        level: 1 adds the shapes to what stands in the file, 2 an example, 3 the lines.
         everything: For all TODOs, whether they are open or not.
         console: Where to.
         file: What is worked on as this step.
@@ -35,7 +35,7 @@ def print_hints(
         CourseError: The file cannot be read.
     """
     if everything:
-        _print(_hints(read_tasks(step).todos, level), console)
+        _print(_hints(step, read_tasks(step).todos, level), console)
         return
     todo = next_todo(step, file)
     _print(render_next(step, level, file), console)
@@ -56,13 +56,13 @@ def render_next(step: Step, level: int, file: Path | None = None) -> RenderableT
     file = file or step.skeleton
     if found := next_todo(step, file):
         number, todo = found
-        return _hint(todo, level, f"{from_root(file)}, line {number}")
+        return _hints(step, [todo], level, f"{from_root(file)}, line {number}")
     check = Text(f"  {check_command('check', step, file)}\n", style="cyan")
     return Group(
         Text(f"{from_root(file)} has no open TODO. What is wrong, if it is:"),
         _in_one_piece(check),
         Text("And these are all its hints, to compare your lines with:\n"),
-        _hints(read_tasks(step).todos, level),
+        _hints(step, read_tasks(step).todos, level),
     )
 
 
@@ -71,26 +71,42 @@ def _print(what: RenderableType, console: Console) -> None:
     console.print(what, crop=False)
 
 
-def _hints(todos: Sequence[Todo], level: int) -> RenderableType:
-    return Group(*(_hint(todo, level) for todo in todos))
+def _hints(
+    step: Step, todos: Sequence[Todo], level: int, where: str = ""
+) -> RenderableType:
+    """Hints up to a level for some todos, and what their examples are about."""
+    given = read_tasks(step).given
+    about = [Text(f"In the examples, {given}\n")] if level >= 2 and given else []
+    return Group(*about, *(_hint(todo, level, where) for todo in todos))
 
 
-def _hint(todo: Todo, level: int, where: str = "") -> RenderableType:
+def _hint(todo: Todo, level: int, where: str) -> RenderableType:
     headline = Text(todo.todo, style="bold")
     if where:
         headline.append(f"  {where}", style="not bold dim")
-    parts: list[RenderableType] = [headline, Padding(Text(todo.look), (0, 0, 0, 2))]
-    if level >= 2:
-        parts.append(Padding(Text(todo.hint), (0, 0, 0, 2)))
+    parts: list[RenderableType] = [
+        headline,
+        _prose(todo.hint, "dim"),
+        _prose(todo.look),
+    ]
+    if todo.shapes:
+        parts.append(_prose(todo.shapes.replace(" → ", "\n→ ")))
+    if level >= 2 and todo.example:
+        gives = todo.gives.replace("\n", f"\n{INDENT}  ")
+        parts += [_code(todo.example), _in_one_piece(Text(f"{INDENT}→ {gives}"))]
     if level >= 3:
         parts.append(_code(todo.answer))
     return Group(*parts, "")
 
 
-def _code(answer: str) -> RenderableType:
+def _prose(text: str, style: str = "") -> RenderableType:
+    return Padding(Text(text, style), (0, 0, 0, 2))
+
+
+def _code(source: str) -> RenderableType:
     """Code in colours, every line in one piece however narrow the terminal is."""
     syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
-    lines = syntax.highlight(answer).split("\n", allow_blank=False)
+    lines = syntax.highlight(source).split("\n", allow_blank=False)
     return _in_one_piece(Text("\n").join(Text(INDENT) + line for line in lines))
 
 

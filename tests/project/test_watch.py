@@ -13,6 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from course.progress import record
 from course.skeleton import make_skeleton
 from course.steps import ROOT, STEPS
 
@@ -141,6 +142,8 @@ def test_from_the_first_step_to_the_third(reader):
     reader.save(3, solution(3))
     reader.see("✓✓✓▸", f"3 {ALL}", "✓ Step 03 is right", NEXT)
     reader.quit()
+    # What it has found right, `course list` knows.
+    assert all(record.find(step, reader.path(step.number)) for step in STEPS[:3])
 
 
 def test_the_keys(at_step_3):
