@@ -82,8 +82,8 @@ def _hints(
 
 def _hint(todo: Todo, level: int, where: str) -> RenderableType:
     headline = Text(todo.todo, style="bold")
-    if where:
-        headline.append(f"  {where}", style="not bold dim")
+    place = f"task {todo.task}, {where}" if where else f"task {todo.task}"
+    headline.append(f"  {place}", style="not bold dim")
     parts: list[RenderableType] = [
         headline,
         _prose(todo.hint, "dim"),

@@ -56,7 +56,7 @@ def test_levels(step):
         shown.append(" ".join(out.getvalue().split()))
     for todo in read_tasks(step).todos:
         parts = [
-            f"{todo.todo} {todo.hint} {todo.look} {todo.shapes}",
+            f"{todo.todo} task {todo.task} {todo.hint} {todo.look} {todo.shapes}",
             f"{todo.example} {'→ ' if todo.gives else ''}{todo.gives}",
             todo.answer,
         ]
