@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from book.generated import SOURCE, write_or_check
 from book.gpt2 import GPT2, parameter_shapes
-from book.measured import compared, measured_on, milliseconds
+from book.measured import compared, measured_on, milliseconds, rungs
 from book.numbers.example import page
 from course.check.loading import load_solution
 from course.model.config import head_dim, inner_dim
@@ -211,7 +211,7 @@ def effort() -> str:
 
 
 def _effort_of(step: Step) -> str:
-    todos = len(read_tasks(step).todos)
+    todos = sum(len(read_tasks(part).todos) for part in step.parts)
     count = f"{todos} TODOs" if todos > 1 else "one TODO"
     about = f"About {in_hours(step.minutes)} · {count} · {step.difficulty}"
     return f'<p class="effort">{about}</p>'
@@ -245,6 +245,7 @@ if __name__ == "__main__":
         "milliseconds.md": milliseconds(),
         "measured_on.md": measured_on(),
         "compared.md": compared(),
+        "rungs.md": rungs(),
         "parameters.md": parameters(),
         "activations.md": activations(),
         "cache.md": cache(),

@@ -20,7 +20,7 @@ INDENT = " " * 4
 
 
 def print_hints(
-    step: Step, level: int, everything: bool, console: Console, file: Path
+    step: Step, level: int, everything: bool, console: Console, file: Path | None
 ) -> None:
     """Print hints up to a level for the next open TODO, or for all TODOs.
 
@@ -29,18 +29,20 @@ def print_hints(
         level: 1 adds the shapes to what stands in the file, 2 an example, 3 the lines.
         everything: For all TODOs, whether they are open or not.
         console: Where to.
-        file: What is worked on as this step.
+        file: What is worked on as this step, if it is not in steps/.
 
     Raises:
         CourseError: The file cannot be read.
     """
     if everything:
-        _print(_hints(step, read_tasks(step).todos, level), console)
+        _print(_all_hints(step, level), console)
         return
-    todo = next_todo(step, file)
+    found = next_todo(step, file)
     _print(render_next(step, level, file), console)
-    if todo and level < LEVELS[-1]:
-        more = f"More: {check_command('hint', step, file)} --level {level + 1}"
+    if found and level < LEVELS[-1]:
+        command = check_command("hint", step, file or step.skeleton)
+        following = level + 1 if found[2].example else LEVELS[-1]
+        more = f"More: {command} --level {following}"
         _print(_in_one_piece(Text(more, style="cyan")), console)
 
 
@@ -53,16 +55,17 @@ def render_next(step: Step, level: int, file: Path | None = None) -> RenderableT
     Raises:
         CourseError: The file cannot be read.
     """
-    file = file or step.skeleton
     if found := next_todo(step, file):
-        number, todo = found
-        return _hints(step, [todo], level, f"{from_root(file)}, line {number}")
+        path, number, todo = found
+        [part] = [part for part, its in step.files(file).items() if its == path]
+        return _hints(part, [todo], level, f"{from_root(path)}, line {number}")
+    file = file or step.skeleton
     check = Text(f"  {check_command('check', step, file)}\n", style="cyan")
     return Group(
         Text(f"{from_root(file)} has no open TODO. What is wrong, if it is:"),
         _in_one_piece(check),
         Text("And these are all its hints, to compare your lines with:\n"),
-        _hints(step, read_tasks(step).todos, level),
+        _all_hints(step, level),
     )
 
 
@@ -71,11 +74,15 @@ def _print(what: RenderableType, console: Console) -> None:
     console.print(what, crop=False)
 
 
+def _all_hints(step: Step, level: int) -> RenderableType:
+    return Group(*(_hints(part, read_tasks(part).todos, level) for part in step.parts))
+
+
 def _hints(
-    step: Step, todos: Sequence[Todo], level: int, where: str = ""
+    part: Step, todos: Sequence[Todo], level: int, where: str = ""
 ) -> RenderableType:
-    """Hints up to a level for some todos, and what their examples are about."""
-    given = read_tasks(step).given
+    """Hints up to a level for some todos of a file; what the examples are about."""
+    given = read_tasks(part).given
     about = [Text(f"In the examples, {given}\n")] if level >= 2 and given else []
     return Group(*about, *(_hint(todo, level, where) for todo in todos))
 

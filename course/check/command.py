@@ -55,7 +55,7 @@ def check(
     """
     assert_device(device, console)
     warm(missing_kernels([step.number for step in steps], device), device, console)
-    candidates = {one.number: Candidate(one, file or one.skeleton) for one in steps}
+    candidates = {one.number: Candidate(one, file) for one in steps}
     events = run_checks(steps, file=file, solutions=solutions, device=device)
     results: list[StepResult] = []
     progress = Progress(

@@ -13,6 +13,7 @@ from typing import Any
 
 from course.errors import CourseError
 from course.model.config import GPT2Config
+from course.model.kernel_package import KERNELS, with_readers_file
 from course.open_todos import next_todo
 from course.siblings import use_solutions
 from course.steps import STEPS, Step, from_root, get_step
@@ -39,6 +40,7 @@ class Code:
     """The steps that generating needs, from one of two places.
 
     Attributes:
+        kernels: The Mojo sources: ours, or with the reader's step 17 among them.
         fast: Whether Part II is there: where the reader has not done it, solutions
             stand in for it, and the cache and the kernels are not to be used.
     """
@@ -50,6 +52,7 @@ class Code:
     cache: ModuleType
     sampling: ModuleType
     kernel: ModuleType
+    kernels: Path
     fast: bool
 
     def config(self, config: GPT2Config) -> Any:
@@ -80,7 +83,8 @@ def load_code(whose: str) -> Code:
         CourseError: The reader's steps are not done.
     """
     if whose == "solutions":
-        return Code(**{part: solution(n) for part, n in STEP_OF.items()}, fast=True)
+        modules = {part: solution(number) for part, number in STEP_OF.items()}
+        return Code(**modules, kernels=KERNELS, fast=True)
     for step in STEPS[:WHOLE_MODEL]:
         assert_done(step)
     fast = has_part_two(whose)
@@ -89,7 +93,9 @@ def load_code(whose: str) -> Code:
         part: _reader(number) if number <= last else solution(number)
         for part, number in STEP_OF.items()
     }
-    return Code(**modules, fast=fast)
+    mojo_file, _ = get_step(FAST_MODEL).parts
+    kernels = with_readers_file(mojo_file.skeleton) if fast else KERNELS
+    return Code(**modules, kernels=kernels, fast=fast)
 
 
 def has_part_two(whose: str) -> bool:
@@ -130,9 +136,9 @@ def assert_done(step: Step) -> None:
         CourseError: It is not; the message says which TODO is open.
     """
     if found := next_todo(step):
-        line, todo = found
+        path, line, todo = found
         raise CourseError(
-            f"{from_root(step.skeleton)} is not done yet: line {line}, {todo.todo}. "
+            f"{from_root(path)} is not done yet: line {line}, {todo.todo}. "
             f"`course check {step.number}` says more; without --code steps, the "
             "solutions are used."
         )

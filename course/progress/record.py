@@ -1,7 +1,7 @@
-"""Which files have passed their check: a note for each in the user's state folder.
+"""Which steps have passed their check: a note for each in the user's state folder.
 
-A note is about the text of a file and of its check. When either changes, it no longer
-counts, so nothing has to be checked again to know what is right.
+A note is about the text of the step's files and of its check. When one of them changes,
+it no longer counts, so nothing has to be checked again to know what is right.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ class Passed:
 
 
 class Candidate:
-    """A file as it is when its check begins.
+    """The files of a step as they are when their check begins.
 
     Args:
         step: The step.
-        file: What is checked as this step.
+        file: What is checked as this step, if it is not in steps/.
     """
 
-    def __init__(self, step: Step, file: Path) -> None:
+    def __init__(self, step: Step, file: Path | None = None) -> None:
         self._step = step
         self._file = file
         self._digest = _digest(step, file)
 
     def has_passed(self, measured: dict[str, float]) -> None:
-        """Note that the file is right, unless it has been changed meanwhile.
+        """Note that the step is right, unless it has been changed meanwhile.
 
         Args:
             measured: What the check has measured, by its unit.
@@ -65,10 +65,10 @@ class Candidate:
             staged.write_text(text, encoding="utf-8")
 
 
-def find(step: Step, file: Path) -> Passed | None:
-    """The note about a file as it is now, if it has passed."""
+def find(step: Step) -> Passed | None:
+    """The note about a step in steps/ as it is now, if it has passed."""
     try:
-        noted = json.loads(_path(step, _digest(step, file)).read_text(encoding="utf-8"))
+        noted = json.loads(_path(step, _digest(step)).read_text(encoding="utf-8"))
         return Passed(**noted)
     except (OSError, ValueError, TypeError):
         return None
@@ -80,10 +80,11 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
-def _digest(step: Step, file: Path) -> str:
-    """What the verdict on a file depends on; empty if it cannot be read."""
+def _digest(step: Step, file: Path | None = None) -> str:
+    """What the verdict on a step depends on; empty if that cannot be read."""
     try:
-        texts = [file.read_bytes(), step.check.read_bytes()]
+        files = [*step.files(file).values(), step.check]
+        texts = [path.read_bytes() for path in files]
     except OSError:
         return ""
     return hashlib.sha256(b"\0".join(texts)).hexdigest()

@@ -51,18 +51,18 @@ class Standing:
 
 def look_at(step: Step) -> Standing:
     """See how far a step is."""
-    todos = len(read_tasks(step).todos)
+    todos = sum(len(read_tasks(part).todos) for part in step.parts)
     try:
-        source = read_step(step, step.skeleton)
+        sources = {part: read_step(part, part.skeleton) for part in step.parts}
     except StepCannotLoad:
         return Standing(step, State.UNREADABLE, todos, 0, None)
-    done = todos - len(open_todos(step, source))
-    passed = record.find(step, step.skeleton)
+    done = todos - sum(len(open_todos(*each)) for each in sources.items())
+    passed = record.find(step)
     if passed:
         state = State.RIGHT
     elif done == todos:
         state = State.FILLED
-    elif source.strip() == make_skeleton(step).strip():
+    elif all(text.strip() == make_skeleton(p).strip() for p, text in sources.items()):
         state = State.UNTOUCHED
     else:
         state = State.BEGUN

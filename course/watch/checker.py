@@ -29,7 +29,7 @@ class Job:
         rehearse: Check the solution, and tell nobody. It makes the next check quick:
             what Hugging Face computes is then kept, and MAX has run every operation.
         began: When.
-        candidate: The file, as it was then.
+        candidate: The files, as they were then.
         doing: What the worker last said that it does.
         answered: Whether there was a verdict.
     """
@@ -42,8 +42,8 @@ class Job:
     candidate: Candidate = field(init=False)
 
     def __post_init__(self) -> None:
-        """Look at the file."""
-        self.candidate = Candidate(self.step, self.step.skeleton)
+        """Look at the files."""
+        self.candidate = Candidate(self.step)
 
 
 class Checker:

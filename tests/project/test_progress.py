@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from course.progress import export, record, standing, table
+from course.progress.standing import State
 from course.skeleton import make_skeleton, read_tasks, take_out
 from course.steps import ROOT, STEPS, get_step
 
@@ -26,14 +27,16 @@ def reader(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_STEPS_DIR", str(steps))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for step in STEPS:
-        step.skeleton.write_text(make_skeleton(step))
+        for part in step.parts:
+            part.skeleton.write_text(make_skeleton(part))
     return steps
 
 
 def finish(step, measured=()):
     """Write a step, and note that it is right, as its check would."""
-    step.skeleton.write_text(solution(step))
-    record.Candidate(step, step.skeleton).has_passed(dict(measured))
+    for part in step.parts:
+        part.skeleton.write_text(solution(part))
+    record.Candidate(step).has_passed(dict(measured))
 
 
 def test_nothing_done(reader, course):
@@ -53,13 +56,13 @@ def test_how_far(reader):
     for done in range(1, len(todos)):
         step.skeleton.write_text(take_out(solution(step), todos[done:], step))
         seen = standing.look_at(step)
-        assert (seen.state, seen.done) == (standing.State.BEGUN, done)
+        assert (seen.state, seen.done) == (State.BEGUN, done)
         left = step.minutes * (len(todos) - done) / len(todos)
         assert seen.minutes_left == round(left)
     step.skeleton.write_text(solution(step))
-    assert standing.look_at(step).state == standing.State.FILLED
+    assert standing.look_at(step).state == State.FILLED
     step.skeleton.unlink()
-    assert standing.look_at(step).state == standing.State.UNREADABLE
+    assert standing.look_at(step).state == State.UNREADABLE
 
 
 def test_right_is_what_the_check_has_found_right(reader, course):
@@ -83,24 +86,39 @@ def test_right_is_what_the_check_has_found_right(reader, course):
     assert f"1 of {len(STEPS)}" in course("list").out
 
 
+def test_a_step_of_two_files(reader):
+    """It is begun as soon as one of them is, and right as long as neither changes."""
+    step = get_step(17)
+    mojo, python = step.parts
+    assert standing.look_at(step).state == State.UNTOUCHED
+    mojo.skeleton.write_text(solution(mojo))
+    seen = standing.look_at(step)
+    assert (seen.state, seen.done) == (State.BEGUN, len(read_tasks(mojo).todos))
+    assert seen.todos == seen.done + len(read_tasks(python).todos)
+    finish(step)
+    assert standing.look_at(step).state == State.RIGHT
+    mojo.skeleton.write_text(solution(mojo) + "# A thought.\n")
+    assert standing.look_at(step).state == State.FILLED
+
+
 def test_a_file_that_is_saved_while_it_is_checked(reader):
     """The verdict is about what was there before, which nobody has now."""
     step = get_step(3)
-    candidate = record.Candidate(step, step.skeleton)
+    candidate = record.Candidate(step)
     step.skeleton.write_text(solution(step))
     candidate.has_passed({})
-    assert record.find(step, step.skeleton) is None
+    assert record.find(step) is None
 
 
 def test_another_check(reader, monkeypatch, tmp_path):
     """What has passed a check that has changed since is not known to be right."""
     step = get_step(3)
     finish(step)
-    assert record.find(step, step.skeleton)
+    assert record.find(step)
     changed = tmp_path / "changed.py"
     changed.write_text(step.check.read_text() + "\n")
     monkeypatch.setattr(type(step), "check", changed)
-    assert record.find(step, step.skeleton) is None
+    assert record.find(step) is None
 
 
 def test_nowhere_to_keep_a_note(reader, course):
@@ -117,7 +135,7 @@ def test_a_damaged_note(reader, damage):
     finish(step)
     [note] = (reader.parent / "state").rglob("step_03-*.json")
     note.write_text(damage)
-    assert record.find(step, step.skeleton) is None
+    assert record.find(step) is None
 
 
 def test_json(reader, course):
@@ -191,8 +209,8 @@ def test_reset_all(reader, course):
     get_step(2).skeleton.unlink()
     ran = course("reset", "--all")
     assert ran.status == 0
-    for step in STEPS:
-        assert step.skeleton.read_text() == make_skeleton(step)
+    for part in (part for step in STEPS for part in step.parts):
+        assert part.skeleton.read_text() == make_skeleton(part)
     [copy] = reader.glob("*.bak")
     assert copy.read_text() == solution(get_step(1))
     assert course("reset").status == 2
@@ -227,7 +245,8 @@ def test_minutes(step):
     """The estimate is what it says it is, give or take a third."""
     text = (ROOT / "book" / "src" / f"{step.module}.md").read_text()
     words = len(re.sub(r"\{\{.*?\}\}", "", text).split())
-    estimate = words / 180 + 3 * len(read_tasks(step).todos)
+    todos = sum(len(read_tasks(part).todos) for part in step.parts)
+    estimate = words / 180 + 3 * todos
     assert 2 / 3 * estimate <= step.minutes <= 3 / 2 * estimate
 
 
