@@ -95,7 +95,7 @@ STEPS = (
     Step(14, "Compilation", 25, "medium"),
     Step(15, "KV cache", 65, "hard"),
     Step(16, "Sampling", 45, "medium"),
-    Step(17, "A Mojo kernel", 60, "hard"),
+    Step(17, "A Mojo kernel", 65, "hard"),
     Step(18, "Serving", 45, "hard"),
 )
 
