@@ -186,8 +186,7 @@ def hint(
 def list_steps() -> None:
     """Show all steps: how long each takes, how far you are, and what comes next.
 
-    A step is right if its file, as it is now, has passed `course check` or `course
-    watch`.
+    A step is right if it has passed its check as it is now.
     """
     from course.progress.table import print_list
 
