@@ -12,13 +12,16 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from book.generated import SOURCE, write_or_check
 from book.gpt2 import GPT2, parameter_shapes
 from book.measured import compared, measured_on, milliseconds, rungs
+from book.numbers.example import page
 from course.check.loading import load_solution
 from course.model.config import head_dim, inner_dim
+from course.progress.table import in_hours
+from course.skeleton import read_tasks
 from course.steps import ROOT, STEPS, Step
 
 PURPOSE = {
@@ -191,13 +194,27 @@ def folded(markdown: str) -> str:
     return text
 
 
-def list_of_steps(part: Iterable[Step]) -> str:
-    """Steps with links to their chapters."""
+def list_of_steps(part: Sequence[Step]) -> str:
+    """Steps with links to their chapters, how long each takes, and all of them."""
     rows = [
-        f"{step.number}. [{step.title}]({step.module}.md): {_writes(step.number)}"
+        f"{step.number}. [{step.title}]({step.module}.md): {_writes(step.number)} "
+        f'<small class="effort">{step.minutes} min, {step.difficulty}</small>'
         for step in part
     ]
-    return "\n".join([*rows, ""])
+    total = in_hours(sum(step.minutes for step in part))
+    return "\n".join([*rows, "", f"In all that is about {total}.", ""])
+
+
+def effort() -> str:
+    """What stands at the head of each chapter: how long it takes, how hard it is."""
+    return page(**{step.module: _effort_of(step) for step in STEPS})
+
+
+def _effort_of(step: Step) -> str:
+    todos = sum(len(read_tasks(part).todos) for part in step.parts)
+    count = f"{todos} TODOs" if todos > 1 else "one TODO"
+    about = f"About {in_hours(step.minutes)} · {count} · {step.difficulty}"
+    return f'<p class="effort">{about}</p>'
 
 
 def _writes(number: int) -> str:
@@ -234,6 +251,7 @@ if __name__ == "__main__":
         "cache.md": cache(),
         "sample.md": sample(),
         "mistakes.md": mistakes(),
+        "effort.md": effort(),
         "part_one.md": list_of_steps(STEPS[:12]),
         "part_two.md": list_of_steps(STEPS[12:]),
     }

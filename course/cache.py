@@ -1,4 +1,4 @@
-"""Where the course keeps what it can make again."""
+"""Where the course keeps what it can make again, and what it remembers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from platformdirs import user_cache_path, user_state_path
 from rich.console import Console
 
 NAME = "gpt2-from-scratch-in-max"
@@ -30,8 +30,9 @@ def settle() -> None:
 
 
 def _settle_home() -> None:
-    if not os.path.isabs(os.environ.get("XDG_CACHE_HOME", "")):
-        os.environ.pop("XDG_CACHE_HOME", None)
+    for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        if not os.path.isabs(os.environ.get(name, "")):
+            os.environ.pop(name, None)
     if os.environ.get("HOME"):
         return
     try:
@@ -68,6 +69,11 @@ def replace_unwritable(console: Console) -> None:
 def cache_folder() -> Path:
     """The course's part of the user's cache folder; it may not exist yet."""
     return user_cache_path(NAME)
+
+
+def state_folder() -> Path:
+    """Where the course notes what the reader has done; it may not exist yet."""
+    return user_state_path(NAME)
 
 
 def kernel_cache() -> Path:

@@ -18,8 +18,8 @@ from rich.console import Console
 
 from course.cache import replace_unwritable, settle, written_whole
 from course.console import notes
-from course.errors import CourseError, Misuse, as_text
-from course.steps import STEPS, from_root, get_step
+from course.errors import CourseError, Misuse, as_text, assert_text
+from course.steps import STEPS, Step, from_root, get_step
 from course.streams import discard_output, prepare_streams, print_json
 
 app = typer.Typer(
@@ -159,7 +159,11 @@ def hint(
     number: Annotated[int, typer.Argument(metavar="N", help="The step's number.")],
     level: Annotated[
         int,
-        typer.Option(min=1, max=3, help="1 where to look, 2 which call, 3 the lines."),
+        typer.Option(
+            min=1,
+            max=3,
+            help="1 the shapes, 2 a call on the tiny example, 3 the lines.",
+        ),
     ] = 1,
     everything: Annotated[
         bool, typer.Option("--all", help="Hints for all TODOs, not only the next one.")
@@ -178,14 +182,68 @@ def hint(
     print_hints(step, level, everything, console, file)
 
 
+@app.command(name="list")
+def list_steps() -> None:
+    """Show all steps: how long each takes, how far you are, and what comes next.
+
+    A step is right if it has passed its check as it is now.
+    """
+    from course.progress.table import print_list
+
+    print_list(Console(highlight=False))
+
+
+@app.command()
+def export(
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html", help="Write a page to keep or to print instead."
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Whose certificate it is.", metavar="NAME")
+    ] = None,
+) -> None:
+    """Print your progress as one JSON object, or write it as a certificate."""
+    from course.progress.export import as_json, write_certificate
+
+    if (certificate is None) != (name is None):
+        raise Misuse("--certificate FILE.html and --name NAME go together.")
+    if certificate is None or name is None:
+        print_json(as_json())
+        return
+    name = as_text(name)
+    assert_text(name, "--name")
+    write_certificate(certificate, name)
+    print(f"The certificate is in {certificate}: any browser shows it.")
+
+
 @app.command()
 def reset(
-    number: Annotated[int, typer.Argument(metavar="N", help="The step's number.")],
+    number: Annotated[
+        int | None, typer.Argument(metavar="[N]", help="The step's number.")
+    ] = None,
+    all_steps: Annotated[
+        bool, typer.Option("--all", help="Every step: begin the course again.")
+    ] = False,
 ) -> None:
     """Put a step's skeleton back; your version is kept beside it as .bak."""
+    if all_steps == (number is not None):
+        raise Misuse("Say which step, as in `course reset 7`, or `course reset --all`.")
+    for step in STEPS if number is None else [get_step(number)]:
+        _reset(step)
+
+
+def _reset(step: Step) -> None:
+    """Put a skeleton back, and keep the reader's version.
+
+    Raises:
+        CourseError: A file cannot be written; this one is then as it was.
+    """
     from course.skeleton import make_skeleton
 
-    for part in get_step(number).parts:
+    for part in step.parts:
         skeleton = make_skeleton(part).encode()
         try:
             _keep_a_copy(part.skeleton, skeleton)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -25,7 +26,7 @@ def print_hints(
 
     Args:
         step: The step.
-        level: 1 to 3.
+        level: 1 adds the shapes to what stands in the file, 2 an example, 3 the lines.
         everything: For all TODOs, whether they are open or not.
         console: Where to.
         file: What is worked on as this step, if it is not in steps/.
@@ -34,13 +35,14 @@ def print_hints(
         CourseError: The file cannot be read.
     """
     if everything:
-        _print(_hints(step, level), console)
+        _print(_all_hints(step, level), console)
         return
-    todo = next_todo(step, file)
+    found = next_todo(step, file)
     _print(render_next(step, level, file), console)
-    if todo and level < LEVELS[-1]:
+    if found and level < LEVELS[-1]:
         command = check_command("hint", step, file or step.skeleton)
-        more = f"More: {command} --level {level + 1}"
+        following = level + 1 if found[2].example else LEVELS[-1]
+        more = f"More: {command} --level {following}"
         _print(_in_one_piece(Text(more, style="cyan")), console)
 
 
@@ -55,14 +57,15 @@ def render_next(step: Step, level: int, file: Path | None = None) -> RenderableT
     """
     if found := next_todo(step, file):
         path, number, todo = found
-        return _hint(todo, level, f"{from_root(path)}, line {number}")
+        [part] = [part for part, its in step.files(file).items() if its == path]
+        return _hints(part, [todo], level, f"{from_root(path)}, line {number}")
     file = file or step.skeleton
     check = Text(f"  {check_command('check', step, file)}\n", style="cyan")
     return Group(
         Text(f"{from_root(file)} has no open TODO. What is wrong, if it is:"),
         _in_one_piece(check),
         Text("And these are all its hints, to compare your lines with:\n"),
-        _hints(step, level),
+        _all_hints(step, level),
     )
 
 
@@ -71,27 +74,46 @@ def _print(what: RenderableType, console: Console) -> None:
     console.print(what, crop=False)
 
 
-def _hints(step: Step, level: int) -> RenderableType:
-    todos = (todo for part in step.parts for todo in read_tasks(part).todos)
-    return Group(*(_hint(todo, level) for todo in todos))
+def _all_hints(step: Step, level: int) -> RenderableType:
+    return Group(*(_hints(part, read_tasks(part).todos, level) for part in step.parts))
 
 
-def _hint(todo: Todo, level: int, where: str = "") -> RenderableType:
+def _hints(
+    part: Step, todos: Sequence[Todo], level: int, where: str = ""
+) -> RenderableType:
+    """Hints up to a level for some todos of a file; what the examples are about."""
+    given = read_tasks(part).given
+    about = [Text(f"In the examples, {given}\n")] if level >= 2 and given else []
+    return Group(*about, *(_hint(todo, level, where) for todo in todos))
+
+
+def _hint(todo: Todo, level: int, where: str) -> RenderableType:
     headline = Text(todo.todo, style="bold")
-    if where:
-        headline.append(f"  {where}", style="not bold dim")
-    parts: list[RenderableType] = [headline, Padding(Text(todo.look), (0, 0, 0, 2))]
-    if level >= 2:
-        parts.append(Padding(Text(todo.hint), (0, 0, 0, 2)))
+    place = f"task {todo.task}, {where}" if where else f"task {todo.task}"
+    headline.append(f"  {place}", style="not bold dim")
+    parts: list[RenderableType] = [
+        headline,
+        _prose(todo.hint, "dim"),
+        _prose(todo.look),
+    ]
+    if todo.shapes:
+        parts.append(_prose(todo.shapes.replace(" → ", "\n→ ")))
+    if level >= 2 and todo.example:
+        gives = todo.gives.replace("\n", f"\n{INDENT}  ")
+        parts += [_code(todo.example), _in_one_piece(Text(f"{INDENT}→ {gives}"))]
     if level >= 3:
         parts.append(_code(todo.answer))
     return Group(*parts, "")
 
 
-def _code(answer: str) -> RenderableType:
+def _prose(text: str, style: str = "") -> RenderableType:
+    return Padding(Text(text, style), (0, 0, 0, 2))
+
+
+def _code(source: str) -> RenderableType:
     """Code in colours, every line in one piece however narrow the terminal is."""
     syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
-    lines = syntax.highlight(answer).split("\n", allow_blank=False)
+    lines = syntax.highlight(source).split("\n", allow_blank=False)
     return _in_one_piece(Text("\n").join(Text(INDENT) + line for line in lines))
 
 

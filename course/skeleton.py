@@ -28,10 +28,16 @@ class Todo:
     """The number of the task in the module docstring."""
     todo: str
     """What to do, as the TODO comment says it."""
+    hint: str
+    """Which call to use, as the Hint comment says it."""
     look: str
     """Hint 1: where to look, or how to think about it."""
-    hint: str
-    """Hint 2: which call to use, as the Hint comment says it."""
+    shapes: str
+    """Hint 1: what goes in and what comes out; empty where no tensor does."""
+    example: str
+    """Hint 2: such a call on the tiny example of the book."""
+    gives: str
+    """Hint 2: its result."""
     answer: str
     """Hint 3: the lines of the solution, without their indentation."""
     stub: str
@@ -43,6 +49,8 @@ class Tasks:
     """What the reader is asked to do in one step."""
 
     goal: str
+    given: str
+    """What the names stand for in the examples of the hints."""
     tasks: tuple[str, ...]
     todos: tuple[Todo, ...]
     first: int = 1
@@ -57,15 +65,23 @@ def read_tasks(step: Step) -> Tasks:
         Todo(
             task=todo["task"],
             todo=todo["todo"],
-            look=todo["look"],
             hint=todo["hint"],
+            look=todo["look"],
+            shapes=todo.get("shapes", ""),
+            example=todo.get("example", ""),
+            gives=todo.get("gives", ""),
             answer=todo["answer"].strip("\n"),
             stub=todo.get("stub", ""),
         )
         for todo in data["todo"]
     )
-    first = data.get("first_task", 1)
-    return Tasks(data["goal"], tuple(data["tasks"]), todos, first)
+    return Tasks(
+        data["goal"],
+        data.get("given", ""),
+        tuple(data["tasks"]),
+        todos,
+        data.get("first_task", 1),
+    )
 
 
 def make_skeleton(step: Step) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from course.errors import Misuse
 
@@ -20,13 +21,18 @@ class Step:
     """One step of the course, by its Python file; or the Mojo file of such a step.
 
     Attributes:
-        number: Its number.
-        title: Its title.
+        number: Its number, from 1.
+        title: What the chapter and the report call it.
+        minutes: About how long it takes: 3 for each TODO, and the chapter at 180 words
+            a minute.
+        difficulty: How hard the lines are to find.
         suffix: Of the file: ".py", or ".mojo" for the part that is written in Mojo.
     """
 
     number: int
     title: str
+    minutes: int
+    difficulty: Literal["easy", "medium", "hard"]
     suffix: str = ".py"
 
     @property
@@ -72,31 +78,25 @@ class Step:
         return ROOT / "course" / "todo" / f"{name}.toml"
 
 
-STEPS = tuple(
-    Step(number, title)
-    for number, title in enumerate(
-        [
-            "Model configuration",
-            "Causal masking",
-            "Layer normalization",
-            "Feed-forward network",
-            "Token embeddings",
-            "Position embeddings",
-            "Multi-head attention",
-            "Residual connections and layer normalization",
-            "Transformer block",
-            "Stacking transformer blocks",
-            "Language model head",
-            "Text generation",
-            "Pretrained weights",
-            "Compilation",
-            "KV cache",
-            "Sampling",
-            "A Mojo kernel",
-            "Serving",
-        ],
-        start=1,
-    )
+STEPS = (
+    Step(1, "Model configuration", 15, "easy"),
+    Step(2, "Causal masking", 20, "medium"),
+    Step(3, "Layer normalization", 15, "easy"),
+    Step(4, "Feed-forward network", 25, "easy"),
+    Step(5, "Token embeddings", 15, "easy"),
+    Step(6, "Position embeddings", 15, "easy"),
+    Step(7, "Multi-head attention", 45, "hard"),
+    Step(8, "Residual connections and layer normalization", 10, "easy"),
+    Step(9, "Transformer block", 25, "medium"),
+    Step(10, "Stacking transformer blocks", 30, "medium"),
+    Step(11, "Language model head", 20, "easy"),
+    Step(12, "Text generation", 35, "medium"),
+    Step(13, "Pretrained weights", 35, "medium"),
+    Step(14, "Compilation", 25, "medium"),
+    Step(15, "KV cache", 65, "hard"),
+    Step(16, "Sampling", 45, "medium"),
+    Step(17, "A Mojo kernel", 65, "hard"),
+    Step(18, "Serving", 45, "hard"),
 )
 
 

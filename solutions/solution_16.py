@@ -88,6 +88,19 @@ def keep_top_k(logits: NDArray[np.float32], top_k: int) -> NDArray[np.float32]:
     return np.where(logits < border, -np.inf, logits)
 
 
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn logits into probabilities.
+
+    Args:
+        logits: Shape [vocab_size]; minus infinity gives 0.
+
+    Returns:
+        Shape [vocab_size]; the sum is 1.
+    """
+    exponentials = np.exp(logits - logits.max())
+    return exponentials / exponentials.sum()
+
+
 def keep_top_p(logits: NDArray[np.float32], top_p: float) -> NDArray[np.float32]:
     """Rule out the unlikely tokens that together have at most probability 1 - top_p.
 
@@ -125,19 +138,6 @@ def keep_min_p(logits: NDArray[np.float32], min_p: float) -> NDArray[np.float32]
     """
     probabilities = softmax(logits)
     return np.where(probabilities < min_p * probabilities.max(), -np.inf, logits)
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn logits into probabilities.
-
-    Args:
-        logits: Shape [vocab_size]; minus infinity gives 0.
-
-    Returns:
-        Shape [vocab_size]; the sum is 1.
-    """
-    exponentials = np.exp(logits - logits.max())
-    return exponentials / exponentials.sum()
 
 
 def next_token_probabilities(

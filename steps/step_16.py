@@ -6,10 +6,12 @@ comes, whole characters only.
 
 Tasks:
 1. Penalize tokens that are already in the text
-2. Rule out unlikely tokens: top-k, top-p, min-p
-3. Turn logits into probabilities, one dial after the other
-4. Choose a token: the most likely one, or a draw
-5. Hold back what may begin a stop sequence
+2. Rule out all but the most likely tokens: top-k
+3. Turn logits into probabilities: softmax
+4. Rule out by probability: top-p and min-p
+5. Apply the dials, one after the other
+6. Choose a token: the most likely one, or a draw
+7. Hold back what may begin a stop sequence
 
 Run: pixi run s16
 """
@@ -106,6 +108,20 @@ def keep_top_k(logits: NDArray[np.float32], top_k: int) -> NDArray[np.float32]:
     return None
 
 
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn logits into probabilities.
+
+    Args:
+        logits: Shape [vocab_size]; minus infinity gives 0.
+
+    Returns:
+        Shape [vocab_size]; the sum is 1.
+    """
+    # TODO: Apply exp and divide by the sum
+    # Hint: np.exp(logits - logits.max())
+    return None
+
+
 def keep_top_p(logits: NDArray[np.float32], top_p: float) -> NDArray[np.float32]:
     """Rule out the unlikely tokens that together have at most probability 1 - top_p.
 
@@ -146,20 +162,6 @@ def keep_min_p(logits: NDArray[np.float32], min_p: float) -> NDArray[np.float32]
     """
     # TODO: Rule out tokens less likely than min_p times the most likely one
     # Hint: np.where(probabilities < ..., -np.inf, logits)
-    return None
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn logits into probabilities.
-
-    Args:
-        logits: Shape [vocab_size]; minus infinity gives 0.
-
-    Returns:
-        Shape [vocab_size]; the sum is 1.
-    """
-    # TODO: Apply exp and divide by the sum
-    # Hint: np.exp(logits - logits.max())
     return None
 
 

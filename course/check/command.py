@@ -20,6 +20,7 @@ from course.check.activity import PATIENCE, Activity
 from course.check.report import print_report
 from course.check.result import StepResult
 from course.check.runner import Doing, run_checks
+from course.progress.record import Candidate
 from course.runtime import assert_device
 from course.steps import Step
 from course.streams import print_json
@@ -38,7 +39,7 @@ def check(
     as_table: bool,
     console: Console,
 ) -> bool:
-    """Check steps and print what was found.
+    """Check steps, print what was found, and note which files are right.
 
     Args:
         steps: The steps to check.
@@ -54,6 +55,7 @@ def check(
     """
     assert_device(device, console)
     warm(missing_kernels([step.number for step in steps], device), device, console)
+    candidates = {one.number: Candidate(one, file) for one in steps}
     events = run_checks(steps, file=file, solutions=solutions, device=device)
     results: list[StepResult] = []
     progress = Progress(
@@ -71,6 +73,8 @@ def check(
             for event in events:
                 if isinstance(event, StepResult):
                     results.append(event)
+                    if event.passed and not solutions:
+                        candidates[event.step].has_passed(event.measured)
                     progress.update(bar, advance=1)
                     waiting.over()
                 else:

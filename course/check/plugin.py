@@ -284,7 +284,9 @@ def pytest_runtest_makereport(
     elif call.excinfo:
         result.add(Check(name, passed=False, message="not reached", reached=False))
     elif call.when == "call":
-        says = str(dict(report.user_properties).get("says", ""))
+        told = dict(report.user_properties)
+        says = str(told.pop("says", ""))
+        result.measured |= {unit: float(str(told[unit])) for unit in told}
         result.add(Check(name, passed=True, message=says, printed=_printed(report)))
     return report
 

@@ -47,6 +47,8 @@ class StepResult:
             not.
         later: Those in which it cannot be checked yet what is done.
         sure: Whether the rest of what is done was checked by all checks.
+        measured: What a check has measured, by its unit: {"GB/s": 18.2}. It decides
+            nothing, and stands in the certificate.
     """
 
     step: int
@@ -57,6 +59,7 @@ class StepResult:
     done: list[str] = field(default_factory=list)
     later: list[str] = field(default_factory=list)
     sure: bool = True
+    measured: dict[str, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

@@ -16,6 +16,7 @@ from course.check.runner import (
     explain,
     time_limit,
 )
+from course.progress.record import Candidate
 from course.steps import Step
 
 
@@ -28,6 +29,7 @@ class Job:
         rehearse: Check the solution, and tell nobody. It makes the next check quick:
             what Hugging Face computes is then kept, and MAX has run every operation.
         began: When.
+        candidate: The files, as they were then.
         doing: What the worker last said that it does.
         answered: Whether there was a verdict.
     """
@@ -37,6 +39,11 @@ class Job:
     began: float = field(default_factory=time.monotonic)
     doing: Activity = Activity.RUN
     answered: bool = False
+    candidate: Candidate = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look at the files."""
+        self.candidate = Candidate(self.step)
 
 
 class Checker:
@@ -87,6 +94,8 @@ class Checker:
         if self.job is None or self.job.rehearse:
             return None
         self.job.answered = True
+        if result.passed:
+            self.job.candidate.has_passed(result.measured)
         return result
 
     def _replace(self, ended: Ended) -> StepResult | None:

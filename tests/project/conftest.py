@@ -73,6 +73,14 @@ def pytest_terminal_summary(terminalreporter):
             terminalreporter.line(f"{count:5}  {reason}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _notes_of_nobody(tmp_path_factory):
+    """Keep what passes here out of the notes of who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 class Ran:
     """A command that has ended."""
 

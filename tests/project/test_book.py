@@ -573,6 +573,7 @@ def test_form(step):
     number = f"{step.number:02d}"
     parts = [
         '<div class="note">',
+        f"{{{{#include tables/effort.md:{step.module}}}}}",
         f"{{{{#include pictures/here_{number}.svg}}}}",
         "## Understanding the components",
         "## Understanding the forward pass",

@@ -1,11 +1,15 @@
 """Hints and reset: help that follows what the reader has done."""
 
+import io
+import re
 import shlex
 
 import pytest
+from rich.console import Console
 
+from course.hints import LEVELS, print_hints
 from course.skeleton import make_skeleton, read_tasks
-from course.steps import get_step
+from course.steps import STEPS, get_step
 
 
 @pytest.fixture
@@ -39,6 +43,28 @@ def fill_in(path, todo):
     indent = " " * (len(lines[place]) - len(lines[place].lstrip())) if length else ""
     lines[place : place + length] = [indent + line for line in todo.answer.splitlines()]
     path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
+def test_levels(step):
+    """The first level says all that the file says, and each one more than the last."""
+    shown = []
+    for level in LEVELS:
+        out = io.StringIO()
+        console = Console(file=out, width=200, highlight=False)
+        print_hints(step, level, True, console, None)
+        shown.append(" ".join(out.getvalue().split()))
+    for todo in (todo for part in step.parts for todo in read_tasks(part).todos):
+        parts = [
+            f"{todo.todo} task {todo.task} {todo.hint} {todo.look} {todo.shapes}",
+            f"{todo.example} {'→ ' if todo.gives else ''}{todo.gives}",
+            todo.answer,
+        ]
+        for level in LEVELS:
+            for part in parts[:level]:
+                assert " ".join(part.split()) in shown[level - 1], todo.todo
+        for said in (todo.hint, todo.look):
+            assert not re.fullmatch(r"\W*(The same|As)\b.{,30}\bstep \d+\W*", said)
 
 
 def test_reset_keeps_a_copy(course, steps):

@@ -113,11 +113,3 @@ def test_commands_in_the_readme(course):
         assert re.search(rf"^{target}:|STEPS := .*{target}", makefile, re.M), target
     for task in re.findall(r"pixi run ([a-z0-9-]+)", text):
         assert task in TASKS, task
-
-
-def test_hint_levels(course):
-    """Each level of a hint says more than the one before."""
-    shown = [course("hint", 7, "--all", "--level", n).out for n in (1, 2, 3)]
-    assert len(shown[0]) < len(shown[1]) < len(shown[2])
-    assert "math.sqrt(self.head_dim)" in shown[2]
-    assert "math.sqrt(self.head_dim)" not in shown[0]

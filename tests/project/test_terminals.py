@@ -24,6 +24,8 @@ QUICK = (
     ("book", "--build", "--port", "3000"),
     ("watch", "99"),
     ("reset", "99"),
+    ("list",),
+    ("export",),
 )
 
 

@@ -1,0 +1,1 @@
+"""How far the reader is: `course list` and `course export`."""
