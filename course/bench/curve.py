@@ -79,9 +79,10 @@ def ways(step: Any) -> dict[str, Callable[[int], Read]]:
 
 def measure(step: Any) -> Iterator[tuple[int, dict[str, float]]]:
     """The seconds that one more token takes, in each way, by length."""
+    each = ways(step)
     for length in LENGTHS:
         seconds = {}
-        for name, prepared in ways(step).items():
+        for name, prepared in each.items():
             read = prepared(length)
             read()
             seconds[name] = statistics.median(_timed(read) for _ in range(REPEATS))
