@@ -499,7 +499,7 @@ CHANGES = {
         ),
         ("padding-on-the-right", (ROWS, "list(prompt) + [0] * count")),
         (
-            "padding-for-all",
+            "rows-of-unequal-length",
             (COUNTED, "padding = np.full(len(lengths), lengths.max())"),
         ),
         ("rows-of-unequal-length", (COUNTED, "padding = lengths - lengths.min()")),
