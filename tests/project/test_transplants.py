@@ -1,0 +1,190 @@
+"""`course generate --with N`: the reader's step N inside the solutions' model."""
+
+import json
+
+import pytest
+
+from course.errors import Misuse
+from course.generate.request import FORMS, Request
+from course.skeleton import make_skeleton
+from course.steps import STEPS, get_step
+
+GREEDY = ("The little fox", "--greedy", "--max-new-tokens", 12)
+LAST = STEPS[-1].number
+thorough = pytest.mark.thorough
+
+
+@pytest.fixture
+def steps(tmp_path):
+    """Write steps as a reader would; what is not written is missing."""
+
+    def write(number, old="", new="", text=None):
+        step = get_step(number)
+        if text is None:
+            text = step.solution.read_text().replace("from solution_", "from step_")
+            assert text.count(old) == 1 or not old, old
+            text = text.replace(old, new) if old else text
+        (tmp_path / step.skeleton.name).write_text(text)
+
+    return write
+
+
+@pytest.fixture
+def generate(course, tmp_path):
+    """Run `course generate` where the reader's steps are those written."""
+
+    def run(*arguments):
+        return course("generate", *arguments, COURSE_STEPS_DIR=str(tmp_path))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def story(course):
+    """What the solutions write."""
+    return course("generate", *GREEDY).out
+
+
+@pytest.mark.sample(4)
+@pytest.mark.parametrize("number", [*range(1, LAST)])
+def test_right_step_tells_the_story(number, steps, generate, story):
+    """A step that is right writes what the solutions write, and is said to."""
+    steps(number)
+    ran = generate(*GREEDY, "--with", number)
+    assert ran.out == story, ran.err
+    assert f"using your step {number:02d} among the solutions" in ran.err
+
+
+MISTAKES = {
+    2: ('float("-inf")', "0.0"),
+    3: ("gamma=self.weight", "gamma=0 * self.weight"),
+    4: ("F.gelu(hidden_states, ", "-F.gelu(hidden_states, "),
+    5: ("self.wte(input_ids)", "self.wte(input_ids + 1)"),
+    6: ("self.wpe(positions)", "self.wpe(positions * 0)"),
+    7: ("x.transpose(1, 2).reshape(", "x.reshape("),
+    8: ("x + sublayer", "sublayer"),
+    9: ("self.ln_2, self.mlp", "self.ln_1, self.mlp"),
+    10: ("self.ln_f(x)", "x"),
+    11: ("self.lm_head(hidden_states)", "-self.lm_head(hidden_states)"),
+    12: ("[:, -1, :]", "[:, 0, :]"),
+    13: ("if name.endswith(C", 'if "attn.c_proj" not in name and name.endswith(C'),
+    16: ("int(logits.argmax())", "int(logits.argmin())"),
+}
+
+
+@pytest.mark.sample(4)
+@pytest.mark.parametrize("number", MISTAKES)
+def test_wrong_step_tells_another(number, steps, generate, story):
+    """A mistake in the reader's step is heard."""
+    steps(number, *MISTAKES[number])
+    ran = generate(*GREEDY, "--with", number)
+    assert ran.status == 0, ran.err
+    assert ran.out != story
+
+
+def test_only_the_named_steps_are_the_readers(steps, generate, story):
+    """Among several, each imports the others, and no step that was not named."""
+    steps(9)
+    steps(3, *MISTAKES[3])
+    assert generate(*GREEDY, "--with", 9).out == story
+    both = generate(*GREEDY, "--with", 9, "--with", 3)
+    assert both.out != story
+    assert "your step 09 and 03 among the solutions" in both.err
+
+
+def test_not_done(steps, generate):
+    """A step that is not done is refused by its first TODO, as --code steps does."""
+    steps(7, text=make_skeleton(get_step(7)))
+    ran = generate(*GREEDY, "--with", 7)
+    assert (ran.status, ran.out) == (1, "")
+    assert "step_07.py is not done yet: line " in ran.err
+    assert "without --with 7, the solutions are used" in ran.err
+
+
+def test_missing(generate):
+    """A step that is not there is refused, too."""
+    ran = generate(*GREEDY, "--with", 7)
+    assert (ran.status, ran.out) == (1, "")
+    assert "step_07.py is missing. `course reset 7` puts the skeleton back." in ran.err
+
+
+FAILING = {
+    "shape": (7, "key.transpose(-1, -2)", "key", "cannot be multiplied with @"),
+    "name": (7, "self.c_proj = ", "self.proj = ", "no attribute 'c_proj'"),
+    "parameter": (3, "self.weight = ", "self.gamma = self.weight = ", "gamma"),
+    "import": (4, "import Linear, Module", "import Linear", "'Module' is not defined"),
+    "NaN": (3, "epsilon=self.eps", "epsilon=-1e9", "the logits are NaN"),
+    "exit": (8, "return x", "raise SystemExit  #", "SystemExit"),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_failing(name, steps, generate):
+    """What a step raises is said in a sentence, with where to ask."""
+    number, old, new, said = FAILING[name]
+    steps(number, old, new)
+    ran = generate(*GREEDY, "--with", number)
+    assert (ran.status, ran.out) == (1, "")
+    assert said in ran.err
+    assert f"`course check {number}` says more." in ran.err
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"transplants": [0]}, "There is no step 0"),
+        ({"transplants": [LAST]}, f"step {LAST} is no part of generating"),
+        ({"transplants": [7, 15]}, "--with 7 --with 15: no model is made of all"),
+        ({"transplants": [5, 10]}, "--with 5 --with 10: no model is made of all"),
+        ({"transplants": [7], "code": "steps"}, "--code steps does not go with"),
+        ({"transplants": [7], "cache": False}, "--no-cache does not go with --with 7"),
+        ({"transplants": [7], "stock_kernels": True}, "--stock-kernels does not go"),
+        ({"transplants": [7], "dtype": "int8"}, "--dtype int8 does not go with"),
+    ],
+)
+def test_refused(values, said):
+    """What contradicts itself is refused before anything is done."""
+    with pytest.raises(Misuse, match=said):
+        Request("The", **values)
+
+
+def test_forms():
+    """Every step but the last is heard, in the first form that is made of it."""
+    forms = {n: Request("The", transplants=[n]).form for n in range(1, LAST)}
+    assert set(forms.values()) == set(FORMS)
+    assert Request("The", transplants=[17], dtype="int8").form == "kernels"
+    assert Request("The", transplants=[3, 15]).form == "cached"
+
+
+def test_top(steps, generate, story):
+    """The likeliest next tokens: in every form the same, first the greedy one."""
+    steps(11)
+    steps(5)
+    command = ("The little fox", "--top", 5)
+    fast, eager, embeddings = (
+        generate(*command, *more, "--json")
+        for more in ((), ("--with", 11), ("--with", 5))
+    )
+    likeliest = json.loads(fast.out)["next"]
+    assert len(likeliest) == 5
+    assert story.startswith("The little fox" + likeliest[0]["token"])
+    chances = [each["probability"] for each in likeliest]
+    assert 1 > sum(chances) > chances[0] > chances[1] > chances[-1] > 0
+    for other in (eager, embeddings):
+        others = json.loads(other.out)["next"]
+        assert [each["token_id"] for each in others] == [
+            each["token_id"] for each in likeliest
+        ]
+        assert [each["probability"] for each in others] == pytest.approx(
+            chances, abs=1e-4
+        )
+    shown = generate(*command).out.splitlines()
+    assert [line.split("  ")[-1] for line in shown] == [
+        json.dumps(each["token"]) for each in likeliest
+    ]
+
+
+def test_help(course):
+    """The help says what the option is for."""
+    said = " ".join(course("generate", "--help").out.split())
+    assert "Take your step N for the solution's" in said
