@@ -61,7 +61,8 @@ def run(request: Request, as_json: bool, notes: Console) -> None:
 
         code = load_code(request.code, request.transplants)
         engine = choose_engine(checkpoint, code, request, notes)
-    notes.print(f"using {request.whose}{engine.description}", style="dim")
+    parts = filter(None, [request.whose, engine.description])
+    notes.print(f"using {', '.join(parts)}", style="dim")
     with failures_of_the_reader(request):
         if request.top:
             show_next_tokens(engine, as_json, notes)
@@ -135,12 +136,13 @@ def failures_of_the_reader(request: Request) -> Iterator[None]:
         if not request.whose:
             raise
         text = str(error).strip()
-        why = in_plain_words(text) or f"{type(error).__name__}: {text}"
+        why = in_plain_words(text) or f"{type(error).__name__}: {text}".rstrip(": ")
         [first, *_] = why.splitlines()
+        sentence = first if first.endswith((".", "?")) else f"{first}."
         which = request.transplants[0] if len(request.transplants) == 1 else "--all"
         raise CourseError(
-            f"The model cannot write with {request.whose.rstrip(': ')}. "
-            f"{first.rstrip('.')}. `course check {which}` says more."
+            f"The model cannot write with {request.whose}. {sentence} "
+            f"`course check {which}` says more."
         ) from None
 
 

@@ -67,11 +67,7 @@ class Request:
 
     @property
     def form(self) -> Form:
-        """The form of the model that is asked for.
-
-        Raises:
-            Misuse: None is made of all the steps that are the reader's.
-        """
+        """The form of the model that is asked for."""
         if self.transplants:
             return form_with(self.transplants)
         if not self.cache:
@@ -80,19 +76,18 @@ class Request:
 
     @property
     def whose(self) -> str:
-        """Which of the code is the reader's: to be said before what it is part of."""
+        """What of the code is the reader's; nothing, if nothing is."""
         if self.code == "steps":
-            return "your steps: "
-        numbers = " and ".join(f"{number:02d}" for number in self.transplants)
-        return f"your step {numbers} among the solutions: " if numbers else ""
+            return "your steps"
+        return " and ".join(f"your step {number:02d}" for number in self.transplants)
 
     def _assert_transplants(self) -> None:
-        rounds = self.dtype != "float32"
+        form, rounds = form_with(self.transplants), self.dtype != "float32"
         options = {
             "--code steps": self.code == "steps",
             "--no-cache": not self.cache,
             "--stock-kernels": self.stock_kernels,
-            f"--dtype {self.dtype}": rounds and self.form != "kernels",
+            f"--dtype {self.dtype}": rounds and form != "kernels",
         }
         for option, is_given in options.items():
             if is_given:
