@@ -88,8 +88,10 @@ class WholeSequence(Engine):
 
         def filtered(input_ids: Tensor) -> Tensor:
             [text] = input_ids.to_numpy().tolist()
-            kept = self._filter(last(model(input_ids)), text)
-            return Tensor.from_dlpack(kept[None, None]).to(self.device)
+            logits = model(input_ids).to_numpy().copy()
+            # Step 12 is given all positions there are, and has to take the last.
+            logits[0, -1] = self._filter(last(logits), text)
+            return Tensor.from_dlpack(logits).to(self.device)
 
         tokens = self.code.generation.generate_tokens(
             filtered,
@@ -102,7 +104,7 @@ class WholeSequence(Engine):
 
     def logits(self) -> NDArray[np.float32]:
         """Prepare the model; score every token as the one after the prompt."""
-        return last(self.model()(self._input_ids()))
+        return last(self.model()(self._input_ids()).to_numpy())
 
     def model(self) -> Compiled:
         """From token IDs to the logits of the last position."""
@@ -128,13 +130,13 @@ class WholeSequence(Engine):
         return (likely * sampling.temperature).astype(np.float32)
 
 
-def last(logits: Tensor) -> NDArray[np.float32]:
-    """The logits of the last position of the only text.
+def last(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The last position's logits of the only text.
 
     Raises:
         ValueError: One is NaN: the weights or the model are broken.
     """
-    row: NDArray[np.float32] = logits.to_numpy()[0, -1]
+    row: NDArray[np.float32] = logits[0, -1]
     if np.isnan(row).any():
         raise ValueError("the logits are NaN")
     return row
