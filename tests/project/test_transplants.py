@@ -134,7 +134,7 @@ def test_failing(name, steps, generate):
     [
         ({"transplants": [0]}, "There is no step 0"),
         ({"transplants": [LAST]}, f"step {LAST} is no part of generating"),
-        ({"transplants": [7, 15]}, "--with 7 --with 15: no model is made of all"),
+        ({"transplants": [7, 17]}, "--with 7 --with 17: no model is made of all"),
         ({"transplants": [5, 10]}, "--with 5 --with 10: no model is made of all"),
         ({"transplants": [7], "code": "steps"}, "--code steps does not go with"),
         ({"transplants": [7], "cache": False}, "--no-cache does not go with --with 7"),
