@@ -58,7 +58,7 @@ OPERATIONS: dict[int, list[Operation]] = {
     ],
     7: [
         ("without the mask", "attention", {"mask": "none"}),
-        ("scores not divided", "attention", {"scale": "none"}),
+        ("scores not divided, so 5.7 times as large", "attention", {"scale": "none"}),
         ("scores divided by 32", "attention", {"scale": "head_dim"}),
         ("merged without the transpose", "attention", {"merge": "reshape only"}),
         ("one head for four", "attention", {"heads": "one"}),
@@ -112,9 +112,9 @@ def text_of(demo: Checkpoint, ids: list[int]) -> str:
     return " ".join(demo.tokenizer.decode(ids).split())
 
 
-def page(demo: Checkpoint, operations: list[Operation]) -> str:
-    """A table of what is done and what is written then."""
-    rows = [("as it is", continue_prompt(demo))]
+def page(demo: Checkpoint, operations: list[Operation], whole: str) -> str:
+    """A table of what is done and what is written then, under what is written else."""
+    rows = [("as it is", whole)]
     for what, function, options in operations:
         changed = partial(getattr(wrong_gpt2, function), **options)
         with patch.object(wrong_gpt2, function, changed):
@@ -148,8 +148,9 @@ def pages() -> dict[str, str]:
     """All of them, by file name."""
     made = {"likeliest.md": likeliest()}  # Before MAX changes what children inherit.
     demo = open_checkpoint(str(DEMO_MODEL))
+    whole = continue_prompt(demo)
     for number, operations in OPERATIONS.items():
-        made[f"step_{number:02d}.md"] = page(demo, operations)
+        made[f"step_{number:02d}.md"] = page(demo, operations, whole)
     return made
 
 

@@ -1,13 +1,14 @@
 """`course generate --with N`: the reader's step N inside the solutions' model."""
 
 import json
+import re
 
 import pytest
 
 from course.errors import Misuse
 from course.generate.request import FORMS, Request
 from course.skeleton import make_skeleton
-from course.steps import STEPS, get_step
+from course.steps import ROOT, STEPS, get_step
 
 GREEDY = ("The little fox", "--greedy", "--max-new-tokens", 5)
 LAST = STEPS[-1].number
@@ -154,6 +155,47 @@ def test_forms():
     assert set(forms.values()) == set(FORMS)
     assert Request("The", transplants=[17], dtype="int8").form == "kernels"
     assert Request("The", transplants=[3, 15]).form == "cached"
+
+
+def made_of(number):
+    """A step and all that its solution imports, directly or not."""
+    source = get_step(number).solution.read_text()
+    others = re.findall(r"^from solution_(\d\d) import", source, re.M)
+    return {number}.union(*(made_of(int(other)) for other in others))
+
+
+def test_forms_are_made_of_what_is_imported():
+    """The table of forms says what the solutions import; 12 and 13 are for all."""
+    assert FORMS["eager"] == made_of(11) | {12, 13}
+    assert FORMS["embeddings"] == made_of(11) - {10} | made_of(5) | made_of(6) | {
+        12,
+        13,
+    }
+    assert FORMS["compiled"] == made_of(14) | {12, 13}
+    assert FORMS["cached"] == made_of(16) | {13}
+    # The kernels take the place of what step 15 is made of.
+    assert FORMS["kernels"] - {13} < made_of(16) | made_of(17)
+
+
+@thorough
+@pytest.mark.parametrize(
+    ("number", "old", "new", "what"),
+    [
+        (2, 'float("-inf")', "0.0", "without the mask"),
+        (7, *MISTAKES[7], "merged without the transpose"),
+        (8, *MISTAKES[8], "nothing added"),
+        (10, "self.ln_f(x)", "x", "without `ln_f`"),
+    ],
+)
+def test_surgery_in_the_book(number, old, new, what, steps, generate):
+    """What NumPy wrote for the book is what MAX writes with the same change."""
+    page = ROOT / "book" / "src" / "surgery" / f"step_{number:02d}.md"
+    [text] = re.findall(rf"^\| {what} \| (.*) … \|$", page.read_text(), re.M)
+    steps(number, old, new)
+    ran = generate(
+        "The little fox", "--greedy", "--max-new-tokens", 26, "--with", number
+    )
+    assert " ".join(ran.out.split()) == text
 
 
 def test_top(steps, generate, story):
