@@ -236,7 +236,7 @@ def choose_engine(
     try:
         if not isinstance(device, CPU):
             raise KernelsUnavailable("The Mojo kernels are for the CPU.")
-        return Kernels(*parts, package())
+        return Kernels(*parts, package(code.kernels))
     except KernelsUnavailable as error:
         if request.dtype != "float32":
             raise Misuse(

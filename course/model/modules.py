@@ -15,6 +15,7 @@ from typing import Any
 from course.check.loading import load_step
 from course.errors import CourseError
 from course.model.config import GPT2Config
+from course.model.kernel_package import KERNELS, with_readers_file
 from course.open_todos import next_todo
 from course.siblings import use_solutions
 from course.steps import STEPS, Step, from_root, get_step
@@ -43,6 +44,7 @@ class Code:
     """The steps that generating needs, from one of two places.
 
     Attributes:
+        kernels: The Mojo sources: ours, or with the reader's step 17 among them.
         sources: The files of the steps that may be imported, done or not.
         fast: Whether Part II is there: where the reader has not done it, solutions
             stand in for it, and the cache and the kernels are not to be used.
@@ -55,6 +57,7 @@ class Code:
     cache: ModuleType
     sampling: ModuleType
     kernel: ModuleType
+    kernels: Path
     sources: tuple[Path, ...]
     fast: bool
 
@@ -88,6 +91,7 @@ def load_code(whose: str, transplants: Sequence[int] = ()) -> Code:
             _transplant(get_step(number))
         return Code(
             **{part: solution(number) for part, number in STEP_OF.items()},
+            kernels=_readers_kernels() if FAST_MODEL in transplants else KERNELS,
             sources=tuple(
                 step.skeleton if step.number in transplants else step.solution
                 for step in STEPS[:FAST_MODEL]
@@ -102,8 +106,12 @@ def load_code(whose: str, transplants: Sequence[int] = ()) -> Code:
         part: _reader(number) if number <= last else solution(number)
         for part, number in STEP_OF.items()
     }
-    sources = tuple(step.skeleton for step in STEPS[:FAST_MODEL])
-    return Code(**modules, sources=sources, fast=fast)
+    return Code(
+        **modules,
+        kernels=_readers_kernels() if fast else KERNELS,
+        sources=tuple(step.skeleton for step in STEPS[:FAST_MODEL]),
+        fast=fast,
+    )
 
 
 def has_part_two(whose: str) -> bool:
@@ -111,6 +119,11 @@ def has_part_two(whose: str) -> bool:
     return whose == "solutions" or all(
         next_todo(step) is None for step in STEPS[WHOLE_MODEL:FAST_MODEL]
     )
+
+
+def _readers_kernels() -> Path:
+    mojo_file, _ = get_step(FAST_MODEL).parts
+    return with_readers_file(mojo_file.skeleton)
 
 
 def solution(number: int) -> ModuleType:
@@ -162,9 +175,9 @@ def assert_done(step: Step, option: str = "--code steps") -> None:
         CourseError: It is not; the message says which TODO is open.
     """
     if found := next_todo(step):
-        line, todo = found
+        path, line, todo = found
         raise CourseError(
-            f"{from_root(step.skeleton)} is not done yet: line {line}, {todo.todo}. "
+            f"{from_root(path)} is not done yet: line {line}, {todo.todo}. "
             f"`course check {step.number}` says more; without {option}, the "
             "solutions are used."
         )

@@ -9,6 +9,7 @@ from course.errors import Misuse
 from course.generate.request import FORMS, Request
 from course.skeleton import make_skeleton
 from course.steps import ROOT, STEPS, get_step
+from tests.project.finished import finish
 
 GREEDY = ("The little fox", "--greedy", "--max-new-tokens", 5)
 LAST = STEPS[-1].number
@@ -19,13 +20,13 @@ thorough = pytest.mark.thorough
 def steps(tmp_path):
     """Write steps as a reader would; what is not written is missing."""
 
-    def write(number, old="", new="", text=None):
+    def write(number, old="", new=""):
         step = get_step(number)
-        if text is None:
-            text = step.solution.read_text().replace("from solution_", "from step_")
-            assert text.count(old) == 1 or not old, old
-            text = text.replace(old, new) if old else text
-        (tmp_path / step.skeleton.name).write_text(text)
+        finish(tmp_path, [step])
+        path = tmp_path / step.skeleton.name
+        text = path.read_text()
+        assert not old or text.count(old) == 1, old
+        path.write_text(text.replace(old, new) if old else text)
 
     return write
 
@@ -93,9 +94,9 @@ def test_only_the_named_steps_are_the_readers(steps, generate, story):
     assert "using your step 09 and your step 03, " in both.err
 
 
-def test_not_done(steps, generate):
+def test_not_done(tmp_path, generate):
     """A step that is not done is refused by its first TODO, as --code steps does."""
-    steps(7, text=make_skeleton(get_step(7)))
+    (tmp_path / "step_07.py").write_text(make_skeleton(get_step(7)))
     ran = generate(*GREEDY, "--with", 7)
     assert (ran.status, ran.out) == (1, "")
     assert "step_07.py is not done yet: line " in ran.err

@@ -40,7 +40,7 @@ def begun(step):
 def opened(step, done):
     """A solution in which only some TODOs are done."""
     todos = [todo for todo in read_tasks(step).todos if todo not in done]
-    return with_open(step.number, todos)
+    return with_open(step, todos)
 
 
 def with_comments(step, source):
