@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from course.check.building import call
-from course.errors import Misuse
+from course.check.kernel.compile_errors import ERROR
+from course.errors import CourseError, Misuse
 from course.generate.embeddings import use_embeddings
 from course.generate.request import Request
 from course.model.checkpoint import Checkpoint
@@ -216,14 +217,25 @@ class Kernels(Cached):
         return compile_kernels(self.checkpoint, self.code, self.package, dtype)
 
 
+def refused_with_kernel(error: KernelsUnavailable) -> CourseError:
+    """Say why there are no kernels with the reader's step 17 among them."""
+    if found := ERROR.search(str(error)):
+        line, said = found.groups()
+        return CourseError(
+            f"Your kernel does not compile: line {line}, {said}. "
+            f"`course check {FAST_MODEL}` says more."
+        )
+    return Misuse(f"--with {FAST_MODEL} needs the kernels. {error}")
+
+
 def choose_engine(
     checkpoint: Checkpoint, code: Code, request: Request, notes: Console
 ) -> Engine:
     """Choose the fastest form that the request and the machine allow.
 
     Raises:
-        Misuse: The request asks for weights that only the kernels can read, where
-            there are none.
+        CourseError: The request asks for what only the kernels can do, where there are
+            none, or the reader's among them does not compile.
     """
     device = find_device(request.device)
     parts = (checkpoint, code, request, device)
@@ -243,6 +255,6 @@ def choose_engine(
                 f"--dtype {request.dtype} needs the kernels. {error}"
             ) from None
         if FAST_MODEL in request.transplants:
-            raise Misuse(f"--with {FAST_MODEL} needs the kernels. {error}") from None
+            raise refused_with_kernel(error) from None
         notes.print(f"{error} Using MAX's own operations instead.")
         return Cached(*parts)

@@ -131,6 +131,16 @@ def test_failing(name, steps, generate):
     assert f"`course check {number}` says more." in ran.err
 
 
+def test_a_kernel_that_does_not_compile(tmp_path, steps, generate):
+    """Of what the Mojo compiler says, the reader's line is shown."""
+    steps(17)
+    path = tmp_path / "step_17.mojo"
+    path.write_text(path.read_text().replace("return sums.", "return sum."))
+    ran = generate(*GREEDY, "--with", 17)
+    assert (ran.status, ran.out) == (1, "")
+    assert re.search(r"Your kernel does not compile: line \d+, use of unknown", ran.err)
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
