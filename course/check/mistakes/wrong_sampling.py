@@ -43,6 +43,10 @@ def filters(name: str, logits: Array, text: Sequence[int], value: float) -> ByMi
             "none-left": lambda: np.full_like(logits, -np.inf),
             "border-left-out": lambda: nucleus(logits, value, border=False),
             "nucleus-ascending": lambda: ascending(logits, value),
+            # 1 means all of them: so says the skeleton, before the reader's lines.
+            "share-to-rule-out": lambda: (
+                logits if value == 1 else nucleus(logits, 1 - value)
+            ),
             "mask-in-rising-order": lambda: misplaced(logits, value, falling=False),
             "mask-in-falling-order": lambda: misplaced(logits, value, falling=True),
             "not-added-up": lambda: np.where(

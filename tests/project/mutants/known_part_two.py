@@ -598,6 +598,7 @@ CHANGES = {
             "none-left",
             ("ascending[:-1][unlikely[:-1]]", "ascending[unlikely]"),
         ),
+        ("share-to-rule-out", ("np.float32(1 - top_p)", "np.float32(top_p)")),
         ("mask-in-rising-order", (MARGIN, "kept[:-1][unlikely[:-1]] = -np.inf")),
         ("mask-in-falling-order", (NUCLEUS, FALLING)),
         (
