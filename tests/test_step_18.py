@@ -1,5 +1,11 @@
-"""Step 18: serving, compared with Hugging Face's GPT2LMHeadModel on the demo model."""
+"""Step 18: serving, compared with MAX's own scheduler and cache manager.
 
+And on the demo model, with Hugging Face's GPT2LMHeadModel.
+"""
+
+import contextlib
+import inspect
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,10 +16,13 @@ import pytest
 from max.driver import Buffer
 from max.dtype import DType
 from max.graph.weights import WeightData, WeightsFormat, load_weights
-from max.pipelines.context import TextContext
+from max.pipelines.context import TextContext, TokenBuffer
 from max.pipelines.kv_cache.memory_planner import PagedMemoryPlanner
 from max.pipelines.lib import SupportedArchitecture
-from max.pipelines.modeling.types import PipelineTask
+from max.pipelines.lib.interfaces.batch_processor import (
+    build_single_replica_ragged_token_arrays,
+)
+from max.pipelines.modeling.types import PipelineTask, RequestID
 from safetensors.numpy import save_file
 
 from course.check.answers import Expected, randomize, reference, weights_of
@@ -22,8 +31,8 @@ from course.check.cases import Case
 from course.check.explaining import known
 from course.check.failure import CheckFailed
 from course.check.server import CheckedServer
+from course.check.traces import traces
 from course.steps import DEMO_MODEL
-from serving.batch_processor import RaggedBatches
 from serving.model import GPT2PipelineModel
 from serving.model_config import ServedGPT2Config
 from serving.tokenizer import CheckedTokenizer
@@ -41,7 +50,6 @@ PARTS = {
     "context_type": TextContext,
     "config": ServedGPT2Config,
     "pipeline_model": GPT2PipelineModel,
-    "batching": RaggedBatches,
     "memory_planner": PagedMemoryPlanner,
 }
 
@@ -81,6 +89,456 @@ def hugging_face_text(prompt):
     made = model.generate(ids, do_sample=False, max_new_tokens=NEW_TOKENS)
     new = made[0, ids.shape[1] :]
     return Expected(output=np.array(tokenizer.decode(new, skip_special_tokens=True)))
+
+
+class Replay:
+    """A trace of MAX's server, gone through with the reader's classes.
+
+    Attributes:
+        trace: The trace.
+        pages: The reader's pages.
+        texts: The texts that have come and not left, by name.
+    """
+
+    def __init__(self, step, trace):
+        self.step = step
+        self.trace = trace
+        self.pages = step.Pages(trace.pages, trace.page_size)
+        self.texts = {}
+
+    def come(self, moment):
+        """Let the texts come that come before a step."""
+        for name, prompt in moment.come.items():
+            self.texts[name] = self.step.Text(list(prompt))
+
+    def go_on(self, moment):
+        """After the step: the texts of the batch go on."""
+        for name, token_id in moment.chosen.items():
+            self.texts[name].go_on(token_id)
+
+    def growing(self, moment):
+        """The texts that get pages in a step, in their order."""
+        if moment.batch:
+            return moment.batch
+        # There is none: of those that are running, one finds no page.
+        running = [name for name in self.texts if name not in moment.come]
+        return running[: running.index(moment.refused)]
+
+    def table(self, name):
+        """The page table of a text, in the reader's pages."""
+        text = self.texts[name]
+        return list(self.pages.tables[text]) if text in self.pages.tables else []
+
+    def says(self, name):
+        """A text in words."""
+        count, size = len(self.texts[name]), self.trace.page_size
+        return f"Text {name} has {count} tokens, and a page room for {size}"
+
+
+def replays(step, *, leaving):
+    """All the traces in which texts leave, or those in which none does."""
+    return [Replay(step, trace) for trace in traces(leaving=leaving)]
+
+
+def test_missing(step):
+    """Pages.missing: as many as MAX's cache manager gives to a prompt"""
+    asked = []
+    for replay in replays(step, leaving=False):
+        for moment in replay.trace.moments:
+            replay.come(moment)
+            for name in moment.batch:
+                if name in moment.come:
+                    missing = replay.pages.missing(replay.texts[name])
+                    asked.append((replay, name, missing, len(moment.tables[name])))
+    wrong = [one for one in asked if one[2] != one[3]]
+    if not wrong:
+        return
+    replay, name, missing, expected = min(wrong, key=lambda one: one[3])
+    detail = (
+        f"{replay.says(name)}: missing gives {missing!r}, and MAX gives it {expected}."
+    )
+    for mistake, count in wrong_serving().MISSING.items():
+        if all(
+            missing == count(len(replay.texts[name]), 0, replay.trace.page_size)
+            for replay, name, missing, _ in asked
+        ):
+            raise known(18, mistake, step, detail=detail, within="missing")
+    raise CheckFailed(f"Pages.missing: {detail}", short=f"{missing!r}, not {expected}")
+
+
+def test_grow(step):
+    """Pages.grow: the pages that a text needs, for it alone; or NoFreePage"""
+    for replay in replays(step, leaving=False):
+        for moment in replay.trace.moments:
+            replay.come(moment)
+            for name in replay.growing(moment):
+                grow(replay, name, len(moment.tables[name]))
+            assert_free(replay, moment)
+            if moment.refused:
+                assert_refused(replay, moment)
+            replay.go_on(moment)
+
+
+def grow(replay, name, expected):
+    """Have a text grow, and check that it has as many pages as MAX gives it."""
+    step, before = replay.step, replay.table(name)
+    taken = {page for other in replay.texts for page in replay.table(other)}
+    free = len(replay.pages.free)
+    try:
+        replay.pages.grow(replay.texts[name])
+    except step.NoFreePage:
+        detail = (
+            f"{replay.says(name)}: it lacks {expected - len(before)}, and "
+            f"{free} are free."
+        )
+        raise known(18, "last-page-refused", step, detail=detail) from None
+    table = replay.table(name)
+    detail = f"{replay.says(name)}: it had the pages {before}, and now {table}."
+    if len(table) != expected:
+        raise wrong_number_of_pages(replay, name, before, expected, detail)
+    if table[: len(before)] != before:
+        raise known(18, "page-moved", step, detail=detail)
+    new = table[len(before) :]
+    if taken & set(new) or len(set(new)) < len(new) or set(new) & {*replay.pages.free}:
+        raise known(18, "page-shared", step, detail=detail)
+
+
+def wrong_number_of_pages(replay, name, before, expected, detail):
+    """What is wrong with a text that has grown to more pages, or to fewer."""
+    step, text, count = replay.step, replay.texts[name], len(replay.table(name))
+    detail = f"{detail} It should have {expected}."
+    if before and count == expected - len(before):
+        return known(18, "table-replaced", step, detail=detail)
+    if before and count == len(before) + expected:
+        return known(18, "pages-given-again", step, detail=detail)
+    for mistake, needed in wrong_serving().MISSING.items():
+        if count == max(
+            needed(len(text), text.cached, replay.trace.page_size), len(before)
+        ):
+            return known(18, mistake, step, detail=detail, within="grow")
+    return CheckFailed(f"Pages.grow: {detail}", short=f"{count} pages, not {expected}")
+
+
+def assert_free(replay, moment):
+    """Check that as many pages are free as in MAX's cache manager."""
+    free = len(replay.pages.free)
+    if free != moment.free:
+        tables = {name: replay.table(name) for name in replay.texts}
+        raise CheckFailed(
+            f"Of {replay.trace.pages} pages, texts have {tables}, and Pages.free has "
+            f"{list(replay.pages.free)}: it should be {moment.free} pages.",
+            short=f"{free} pages free, not {moment.free}",
+        )
+
+
+def assert_refused(replay, moment):
+    """Check that a text gets no page at all where it cannot have all."""
+    step, name = replay.step, moment.refused
+    text, before = replay.texts[name], replay.table(name)
+    detail = f"{replay.says(name)}, and {moment.free} are free."
+    try:
+        replay.pages.grow(text)
+    except step.NoFreePage:
+        if replay.table(name) != before or len(replay.pages.free) != moment.free:
+            detail += f" It had {before} and has {replay.table(name)} afterwards."
+            raise known(18, "partly-given", step, detail=detail) from None
+    except (IndexError, KeyError) as error:
+        detail += f" Python says: {type(error).__name__}: {error}."
+        raise known(18, "no-page-unsaid", step, detail=detail) from None
+    else:
+        detail += f" Now it has {replay.table(name)}."
+        raise known(18, "no-page-unsaid", step, detail=detail)
+
+
+def test_where(step):
+    """Pages.where: the page and the slot of each token"""
+    asked = []
+    for replay in replays(step, leaving=False):
+        for moment in replay.trace.moments:
+            replay.come(moment)
+            for name in replay.growing(moment):
+                replay.pages.grow(replay.texts[name])
+            asked += [place for name in moment.batch for place in places(replay, name)]
+            replay.go_on(moment)
+    wrong = [one for one in asked if one[-1] != one[-2]]
+    if not wrong:
+        return
+    table, position, page_size, expected, actual = wrong[-1]
+    for mistake, place in wrong_serving().WHERE.items():
+        if all(
+            actual == in_bounds(place, table, position, page_size)
+            for table, position, page_size, _, actual in asked
+        ):
+            break
+    else:
+        mistake = None
+    detail = (
+        f"Of a text with the pages {table}, {page_size} tokens in each, token "
+        f"{position} is in page {expected[0]}, slot {expected[1]}: you say {actual!r}."
+    )
+    if mistake:
+        raise known(18, mistake, step, detail=detail)
+    raise CheckFailed(f"Pages.where: {detail}", short=f"{actual!r}, not {expected}")
+
+
+def places(replay, name):
+    """Where a text's tokens are and where the reader looks for them."""
+    table, size = replay.table(name), replay.trace.page_size
+    text = replay.texts[name]
+    for position in range(len(text)):
+        expected = (table[position // size], position % size)
+        actual = in_bounds(replay.pages.where, text, position)
+        yield table, position, size, expected, actual
+
+
+def in_bounds(function, *arguments):
+    """What a function returns, or that it looks outside a list."""
+    try:
+        found = function(*arguments)
+    except IndexError as error:
+        return f"IndexError: {error}"
+    return tuple(found) if isinstance(found, list) else found
+
+
+def test_release(step):
+    """Pages.release: the pages are free again, once; texts come and go as with MAX"""
+    for replay in replays(step, leaving=True):
+        for moment in replay.trace.moments:
+            for name in moment.leave:
+                release(replay, name)
+            replay.come(moment)
+            for name in moment.batch:
+                grow(replay, name, len(moment.tables[name]))
+            assert_free(replay, moment)
+            replay.go_on(moment)
+
+
+def release(replay, name):
+    """Release the pages of a text, twice, and check that they are free once."""
+    step, text, before = replay.step, replay.texts[name], replay.table(name)
+    free = len(replay.pages.free)
+    replay.pages.release(text)
+    detail = (
+        f"Text {name} had the pages {before}. Of {replay.trace.pages} pages, {free} "
+        f"were free before, and {len(replay.pages.free)} are afterwards."
+    )
+    if len(replay.pages.free) == free:
+        raise known(18, "pages-not-freed", step, detail=detail)
+    if replay.table(name):
+        detail += f" Its page table is still {replay.table(name)}."
+        raise known(18, "freed-and-kept", step, detail=detail)
+    if len(replay.pages.free) != free + len(before):
+        raise CheckFailed(f"Pages.release: {detail}", short="other pages are free")
+    with contextlib.suppress(Exception):  # An error is a good answer, too.
+        replay.pages.release(text)
+    if len(replay.pages.free) != free + len(before):
+        detail += f" Released once more, {len(replay.pages.free)} are."
+        raise known(18, "freed-and-kept", step, detail=detail)
+    del replay.texts[name]
+
+
+def test_tokens(step):
+    """lay_end_to_end, tokens: as MAX lays the texts of a batch end to end"""
+    assert_laid(step, 0, "tokens", np.int64)
+
+
+def test_positions(step):
+    """lay_end_to_end, positions: where each token stands in its text"""
+    assert_laid(step, 1, "positions", np.int64)
+
+
+def test_offsets(step):
+    """lay_end_to_end, offsets: where each text begins, as MAX has it"""
+    assert_laid(step, 2, "offsets", np.uint32)
+
+
+def assert_laid(step, index, what, dtype):
+    """Check one of the arrays of `lay_end_to_end`, for all batches of all traces."""
+    laid = [*laid_out(step, index, what, leaving=False)]
+    laid += laid_out(step, index, what, leaving=True)
+    wrong = [one for one in laid if not np.array_equal(*one[1:])]
+    if wrong:
+        texts, expected, actual = min(wrong, key=lambda one: len(one[1]))
+        detail = (
+            f"For {texts}, {what} are {actual.tolist()}; they should be {expected}."
+        )
+        if mistake := laying_mistake(what, laid):
+            raise known(18, mistake, step, detail=detail)
+        raise CheckFailed(f"lay_end_to_end: {detail}", short=f"other {what}")
+    kinds = {actual.dtype for *_, actual in laid} - {np.dtype(dtype)}
+    if kinds:
+        detail = (
+            f"{what.capitalize()} are {kinds.pop()}; they should be {dtype.__name__}."
+        )
+        raise known(18, "ragged-dtype", step, detail=detail, lines=[rf"{what}\b"])
+
+
+def laid_out(step, index, what, *, leaving):
+    """The batches of the traces: their texts, MAX's array, and the reader's."""
+    for replay in replays(step, leaving=leaving):
+        for moment in replay.trace.moments:
+            replay.come(moment)
+            if moment.batch:
+                texts = [replay.texts[name] for name in moment.batch]
+                found = step.lay_end_to_end(texts)
+                if not isinstance(found, tuple | list) or len(found) != 3:
+                    raise CheckFailed(
+                        "lay_end_to_end returns no three arrays: tokens, positions and "
+                        "offsets.",
+                        short="not three arrays",
+                    )
+                if not isinstance(found[index], np.ndarray):
+                    kind = type(found[index]).__name__
+                    raise CheckFailed(
+                        f"lay_end_to_end: {what} are a {kind}, not a NumPy array.",
+                        short=f"{what} are a {kind}",
+                    )
+                shown = [step.Text(list(text.new), text.cached) for text in texts]
+                yield shown, getattr(moment, what), found[index]
+            replay.go_on(moment)
+
+
+def laying_mistake(what, laid):
+    """The known mistake that gives the reader's array for every batch, if any."""
+    values = wrong_serving().ARRAYS[what]
+    for mistake in values(spans(laid[0][0])):
+        if all(
+            np.array_equal(values(spans(texts))[mistake](), actual)
+            for texts, _, actual in laid
+        ):
+            return mistake
+    return None
+
+
+def spans(texts):
+    """The positions of the new tokens of texts: from, and up to."""
+    return [(text.cached, len(text)) for text in texts]
+
+
+def test_next_batch(step):
+    """Scheduler.next_batch: the texts that MAX's scheduler chooses"""
+    assert_scheduled(step, leaving=False)
+
+
+def test_finish(step):
+    """Scheduler.finish: texts come and go as with MAX's scheduler"""
+    assert_scheduled(step, leaving=True)
+
+
+def assert_scheduled(step, *, leaving):
+    """Check the reader's batches; if there are others than MAX's, say why."""
+    for replay in replays(step, leaving=leaving):
+        if different := first_difference(replay, scheduled(replay)):
+            mistake = scheduling_mistake(step, leaving)
+            if mistake:
+                raise known(18, mistake, step, detail=different)
+            raise CheckFailed(different, short="another batch")
+
+
+def scheduled(replay):
+    """The batches of the reader's scheduler: names, or None if there is no page."""
+    step, trace = replay.step, replay.trace
+    scheduler = step.Scheduler(replay.pages, trace.max_batch_size)
+    for moment in trace.moments:
+        for name in moment.leave:
+            scheduler.finish(replay.texts[name])
+        replay.come(moment)
+        for name in moment.come:
+            scheduler.add(replay.texts[name])
+        try:
+            batch = scheduler.next_batch()
+        except step.NoFreePage:
+            yield None
+        else:
+            yield names_of(replay, batch)
+        replay.go_on(moment)
+
+
+def names_of(replay, batch):
+    """The names of the texts of a batch, which have all their pages."""
+    step = replay.step
+    if not isinstance(batch, list | tuple):
+        kind = "None" if batch is None else f"a {type(batch).__name__}"
+        raise CheckFailed(f"next_batch returns {kind}, not a list.", short=kind)
+    names = {text: name for name, text in replay.texts.items()}
+    if strange := [text for text in batch if text not in names]:
+        raise CheckFailed(
+            f"next_batch returns a list with {strange[0]!r} in it, which is not one of "
+            "the texts.",
+            short="not texts",
+        )
+    found = [names[text] for text in batch]
+    twice = [name for name, count in Counter(found).items() if count > 1]
+    if twice:
+        detail = f"The batch is {', '.join(found)}."
+        raise known(18, "still-waiting", step, detail=detail)
+    for name in found:
+        if replay.pages.missing(replay.texts[name]) > 0:
+            detail = f"{replay.says(name)}: it has {replay.table(name)}."
+            raise known(18, "scheduled-without-pages", step, detail=detail)
+    return sorted(found)
+
+
+def first_difference(replay, batches):
+    """Where batches differ from MAX's for the first time, in words; "" if nowhere."""
+    trace, running, waiting = replay.trace, [], []
+    for moment, batch in zip(trace.moments, batches, strict=False):
+        running = [name for name in running if name not in moment.leave]
+        waiting = [*waiting, *moment.come]
+        if batch != expected_batch(moment):
+            lengths = {name: len(text) for name, text in replay.texts.items()}
+            return (
+                f"Pages have room for {trace.page_size} tokens, there are "
+                f"{trace.pages}, and up to {trace.max_batch_size} texts in a batch. "
+                f"Done and gone: {listed(moment.leave)}. Running: "
+                f"{listed(running, lengths)}. Waiting: {listed(waiting, lengths)}. "
+                f"In the next step MAX has {shown(expected_batch(moment))}; yours has "
+                f"{shown(batch)}."
+            )
+        running += [name for name in moment.batch if name in waiting]
+        waiting = [name for name in waiting if name not in moment.batch]
+    return ""
+
+
+def expected_batch(moment):
+    """The batch of MAX's scheduler; None if there is no page for a running text."""
+    return sorted(moment.batch) if moment.batch else None
+
+
+def listed(names, lengths=None):
+    """Texts in words, with their numbers of tokens."""
+    words = [f"{n} ({lengths[n]} tokens)" if lengths else n for n in names]
+    return ", ".join(words) or "none"
+
+
+def shown(batch):
+    """A batch in words."""
+    return "NoFreePage" if batch is None else listed(batch)
+
+
+def scheduling_mistake(step, leaving):
+    """The known mistake that gives the reader's batches in every trace, if any."""
+    found = []
+    for replay in replays(step, leaving=leaving):
+        found.append([])
+        for moment, batch in zip(replay.trace.moments, scheduled(replay), strict=False):
+            found[-1].append(batch)
+            if batch != expected_batch(moment):
+                break
+    for mistake in wrong_serving().MISTAKES:
+        if all(
+            batches == wrong_serving().batches(trace, mistake)[: len(batches)]
+            for trace, batches in zip(traces(leaving=leaving), found, strict=True)
+        ):
+            return mistake
+    return None
+
+
+def wrong_serving():
+    """What the known mistakes give; imported where something is wrong."""
+    from course.check.mistakes import wrong_serving
+
+    return wrong_serving
 
 
 def tensors_of(dtype):
@@ -163,6 +621,52 @@ def test_values(step, dtype, converted):
             )
 
 
+CONTEXTS = {"A": ([7, 8, 9], []), "B": ([5], [4, 3]), "C": ([1, 2], [6])}
+
+
+def test_arrays(step):
+    """GPT2Batches: MAX's own texts go through your lay_end_to_end"""
+    contexts = [context(name, *tokens) for name, tokens in CONTEXTS.items()]
+    tokens, offsets = build_single_replica_ragged_token_arrays(contexts)
+    firsts = [one.tokens.processed_length for one in contexts]
+    lengths = [one.tokens.active_length for one in contexts]
+    positions = [f + i for f, n in zip(firsts, lengths, strict=True) for i in range(n)]
+    found = step.GPT2Batches.arrays(contexts)
+    if not isinstance(found, tuple | list) or len(found) != 3:
+        kind = "None" if found is None else f"a {type(found).__name__}"
+        raise CheckFailed(f"arrays returns {kind}, not three arrays.", short=kind)
+    detail = "Of three texts, one has a prompt of 3 tokens, the others go on."
+    wholes = [np.append(*tokens) for tokens in CONTEXTS.values()]
+    if np.array_equal(found[0], np.concatenate(wholes)):
+        raise known(18, "whole-text-handed-over", step, detail=detail)
+    if np.array_equal(found[1], [i for n in lengths for i in range(n)]):
+        raise known(18, "cached-not-handed-over", step, detail=detail)
+    for what, actual, expected in zip(
+        ["tokens", "positions", "offsets"],
+        found,
+        [tokens, positions, offsets],
+        strict=True,
+    ):
+        if not np.array_equal(actual, expected):
+            raise CheckFailed(
+                f"GPT2Batches.arrays: {detail} Your {what} are {actual!r}; they should "
+                f"be {list(map(int, expected))}.",
+                short=f"other {what}",
+            )
+
+
+def context(name, prompt, chosen):
+    """A text as MAX has it: its prompt is read, if tokens have been chosen since."""
+    made = TextContext(
+        request_id=RequestID(name),
+        max_length=16,
+        tokens=TokenBuffer(np.array(prompt, np.int64)),
+    )
+    for token_id in chosen:
+        made.update(token_id)
+    return made
+
+
 def test_registration(step, tmp_path):
     """gpt2_architecture: the name, the task, the classes and the adapter"""
     architecture = step.gpt2_architecture
@@ -177,6 +681,10 @@ def test_registration(step, tmp_path):
         if not (isinstance(part, type) and issubclass(part, expected)):
             detail = f"{given(architecture, name)} It should be {expected.__name__}."
             raise known(18, "wrong-part", step, detail=detail)
+    batches = architecture.pipeline_model.batch_processor_cls
+    if batches is None or inspect.isabstract(batches):
+        detail = "GPT2PipelineModel does not know your batches: BatchedGPT2 does."
+        raise known(18, "wrong-part", step, detail=detail)
     adapters = architecture.weight_adapters
     adapter = isinstance(adapters, Mapping) and adapters.get(WeightsFormat.safetensors)
     if not callable(adapter):
