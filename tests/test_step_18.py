@@ -264,20 +264,16 @@ def test_where(step):
     if not wrong:
         return
     table, position, page_size, expected, actual = wrong[-1]
+    detail = (
+        f"Of a text with the pages {table}, {page_size} tokens in each, token "
+        f"{position} is in page {expected[0]}, slot {expected[1]}: you say {actual!r}."
+    )
     for mistake, place in wrong_serving().WHERE.items():
         if all(
             actual == in_bounds(place, table, position, page_size)
             for table, position, page_size, _, actual in asked
         ):
-            break
-    else:
-        mistake = None
-    detail = (
-        f"Of a text with the pages {table}, {page_size} tokens in each, token "
-        f"{position} is in page {expected[0]}, slot {expected[1]}: you say {actual!r}."
-    )
-    if mistake:
-        raise known(18, mistake, step, detail=detail)
+            raise known(18, mistake, step, detail=detail)
     raise CheckFailed(f"Pages.where: {detail}", short=f"{actual!r}, not {expected}")
 
 

@@ -12,6 +12,9 @@ from max.graph import DeviceRef
 from max.nn.kv_cache import MHAKVCacheParams
 from max.pipelines.context import TextContext, TokenBuffer
 from max.pipelines.kv_cache import InsufficientBlocksError, JengaKVCacheManager
+from max.pipelines.lib.interfaces.batch_processor import (
+    build_single_replica_ragged_token_arrays,
+)
 from max.pipelines.modeling.types import RequestID
 from max.serve.scheduler.batch_constructor import TextBatchConstructor
 from max.serve.scheduler.config import TokenGenerationSchedulerConfig
@@ -102,6 +105,20 @@ class MaxServer:
         assert self._scheduler.total_preemption_count == 0
         [batch] = self._inputs.batches
         return [text.request_id.value for text in batch]
+
+    def ragged(self, batch: Sequence[str]) -> tuple[list[int], list[int], list[int]]:
+        """Lay texts end to end, before the step: tokens, positions and offsets."""
+        if not batch:
+            return [], [], [0]
+        texts = [self.texts[name] for name in batch]
+        tokens, offsets = build_single_replica_ragged_token_arrays(texts)
+        # MAX hands no positions over: its attention works them out from this length.
+        positions = [
+            text.tokens.processed_length + index
+            for text in texts
+            for index in range(text.tokens.active_length)
+        ]
+        return tokens.tolist(), positions, offsets.tolist()
 
     def go_on(self, chosen: dict[str, int]) -> None:
         """After the step: go on with the token that was chosen for each text."""

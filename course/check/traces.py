@@ -34,8 +34,8 @@ class Moment:
         tables: The page tables, after MAX's cache manager has given out pages.
         free: How many pages are free then.
         tokens: The new tokens of the batch, end to end.
+        positions: Where each stands in its text.
         offsets: Where each text begins in the batch, and where the last one ends.
-        positions: Where each token stands in its text.
         chosen: The tokens with which the texts of the batch go on.
     """
 
@@ -46,8 +46,8 @@ class Moment:
     tables: dict[str, list[int]]
     free: int
     tokens: list[int]
-    offsets: list[int]
     positions: list[int]
+    offsets: list[int]
     chosen: dict[str, int]
 
 
@@ -98,6 +98,7 @@ def record(seed: int, *, leaving: bool) -> Trace:
 
     random = np.random.default_rng([seed, leaving])
     page_size = int(random.choice([1, 2, 4, 8]))
+    longest = int(random.choice([1, 3])) * page_size
     pages, max_batch_size = int(random.integers(4, 13)), int(random.integers(2, 6))
     server = MaxServer(page_size, pages, max_batch_size)
     names = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -109,8 +110,8 @@ def record(seed: int, *, leaving: bool) -> Trace:
         while leaving and server.lacking():
             done.append(server.running()[-1])
             server.leave(done[-1])
-        count = min(int(random.poisson(1.2)), 2) or int(not server.texts)
-        lengths = random.integers(1, 3 * page_size + 1, size=count)
+        count = int(random.choice([0, 0, 1, 1, 2, 4])) or int(not server.texts)
+        lengths = random.integers(1, longest + 1, size=count)
         come = {
             next(names): random.integers(VOCAB_SIZE, size=length).tolist()
             for length in lengths
@@ -129,25 +130,12 @@ def _step(
     random: np.random.Generator,
 ) -> Moment:
     """One step of MAX's server, for the texts that are there."""
-    from max.pipelines.lib.interfaces.batch_processor import (
-        build_single_replica_ragged_token_arrays,
-    )
-
     refused = server.lacking()
     batch = [] if refused else server.next_batch()
     waiting = [name for name in server.waiting() if name not in batch]
     if batch and waiting and len(batch) < max_batch_size:
         refused = waiting[0]
-    texts = [server.texts[name] for name in batch]
-    tokens, offsets = (
-        build_single_replica_ragged_token_arrays(texts) if texts else ([], [0])
-    )
-    # MAX has no positions on its own: its attention works them out from this length.
-    positions = [
-        text.tokens.processed_length + index
-        for text in texts
-        for index in range(text.tokens.active_length)
-    ]
+    tokens, positions, offsets = server.ragged(batch)
     moment = Moment(
         leave=leave,
         come=come,
@@ -155,9 +143,9 @@ def _step(
         refused=refused,
         tables=server.tables(),
         free=server.free(),
-        tokens=[int(token_id) for token_id in tokens],
-        offsets=[int(offset) for offset in offsets],
+        tokens=tokens,
         positions=positions,
+        offsets=offsets,
         chosen={name: int(random.integers(VOCAB_SIZE)) for name in batch},
     )
     if batch:

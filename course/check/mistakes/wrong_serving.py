@@ -17,7 +17,7 @@ MISSING: Mapping[str, Callable[[int, int, int], int]] = {
     "page-too-early": lambda length, cached, page_size: length // page_size + 1,
     "page-too-late": lambda length, cached, page_size: -(-cached // page_size),
 }
-"""How many pages a text then needs in all, from its length, and what is cached of it."""
+"""How many pages a text then needs, from its length and what is cached of it."""
 
 WHERE: Mapping[str, Callable[[Sequence[int], int, int], Span]] = {
     "page-and-slot-swapped": lambda table, position, page_size: (

@@ -780,7 +780,7 @@ CHANGES = {
             (TABLE, "        table = self.tables[text] = []\n"),
         ),
         ("page-moved", (GIVEN, GIVEN.replace("append(", "insert(0, "))),
-        ("page-shared", (GIVEN, GIVEN.replace("popleft()", "[0]"))),
+        ("page-shared", (GIVEN, GIVEN.replace(".popleft()", "[0]"))),
         ("page-shared", (GIVEN, GIVEN.replace(".popleft()", "[_]"))),
         ("last-page-refused", (TOO_FEW, TOO_FEW.replace(">", ">="))),
         ("no-page-unsaid", (REFUSED, "")),
