@@ -5,7 +5,6 @@ And on the demo model, with Hugging Face's GPT2LMHeadModel.
 
 import contextlib
 import inspect
-from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,6 +29,7 @@ from course.check.assert_array import assert_array
 from course.check.cases import Case
 from course.check.explaining import known
 from course.check.failure import CheckFailed
+from course.check.replay import Replay, first_difference, until_different
 from course.check.server import CheckedServer
 from course.check.traces import traces
 from course.steps import DEMO_MODEL
@@ -91,79 +91,50 @@ def hugging_face_text(prompt):
     return Expected(output=np.array(tokenizer.decode(new, skip_special_tokens=True)))
 
 
-class Replay:
-    """A trace of MAX's server, gone through with the reader's classes.
-
-    Attributes:
-        trace: The trace.
-        pages: The reader's pages.
-        texts: The texts that have come and not left, by name.
-    """
-
-    def __init__(self, step, trace):
-        self.step = step
-        self.trace = trace
-        self.pages = step.Pages(trace.pages, trace.page_size)
-        self.texts = {}
-
-    def come(self, moment):
-        """Let the texts come that come before a step."""
-        for name, prompt in moment.come.items():
-            self.texts[name] = self.step.Text(list(prompt))
-
-    def go_on(self, moment):
-        """After the step: the texts of the batch go on."""
-        for name, token_id in moment.chosen.items():
-            self.texts[name].go_on(token_id)
-
-    def growing(self, moment):
-        """The texts that get pages in a step, in their order."""
-        if moment.batch:
-            return moment.batch
-        # There is none: of those that are running, one finds no page.
-        running = [name for name in self.texts if name not in moment.come]
-        return running[: running.index(moment.refused)]
-
-    def table(self, name):
-        """The page table of a text, in the reader's pages."""
-        text = self.texts[name]
-        return list(self.pages.tables[text]) if text in self.pages.tables else []
-
-    def says(self, name):
-        """A text in words."""
-        count, size = len(self.texts[name]), self.trace.page_size
-        return f"Text {name} has {count} tokens, and a page room for {size}"
-
-
 def replays(step, *, leaving):
     """All the traces in which texts leave, or those in which none does."""
     return [Replay(step, trace) for trace in traces(leaving=leaving)]
 
 
 def test_missing(step):
-    """Pages.missing: as many as MAX's cache manager gives to a prompt"""
+    """Pages.missing: as many as MAX's cache manager gives to a text"""
     asked = []
     for replay in replays(step, leaving=False):
+        tables = {}
         for moment in replay.trace.moments:
             replay.come(moment)
-            for name in moment.batch:
-                if name in moment.come:
-                    missing = replay.pages.missing(replay.texts[name])
-                    asked.append((replay, name, missing, len(moment.tables[name])))
-    wrong = [one for one in asked if one[2] != one[3]]
+            for name in replay.growing(moment):
+                text, before = replay.texts[name], tables.get(name, [])
+                if before:
+                    replay.pages.tables[text] = list(before)
+                expected = len(moment.tables[name]) - len(before)
+                case = (len(text), text.cached, replay.trace.page_size, len(before))
+                asked.append((*case, expected, missing_pages(step, replay, text)))
+            tables = moment.tables
+            replay.go_on(moment)
+    wrong = [one for one in asked if one[-1] != one[-2]]
     if not wrong:
         return
-    replay, name, missing, expected = min(wrong, key=lambda one: one[3])
+    length, cached, page_size, had, expected, actual = min(wrong)
     detail = (
-        f"{replay.says(name)}: missing gives {missing!r}, and MAX gives it {expected}."
+        f"A text of {length} tokens, {cached} of them in the cache, has {had} pages, "
+        f"with room for {page_size} tokens in each. MAX gives it {expected} more, and "
+        f"missing says {actual!r}."
     )
     for mistake, count in wrong_serving().MISSING.items():
-        if all(
-            missing == count(len(replay.texts[name]), 0, replay.trace.page_size)
-            for replay, name, missing, _ in asked
-        ):
+        if all(count(*one[:4]) == one[-1] for one in asked):
             raise known(18, mistake, step, detail=detail, within="missing")
-    raise CheckFailed(f"Pages.missing: {detail}", short=f"{missing!r}, not {expected}")
+    raise CheckFailed(f"Pages.missing: {detail}", short=f"{actual!r}, not {expected}")
+
+
+def missing_pages(step, replay, text):
+    """What the reader's `missing` says of a text."""
+    try:
+        return replay.pages.missing(text)
+    except KeyError as error:
+        if error.args == (text,):
+            raise known(18, "text-without-a-table", step) from None
+        raise
 
 
 def test_grow(step):
@@ -181,53 +152,48 @@ def test_grow(step):
 
 def grow(replay, name, expected):
     """Have a text grow, and check that it has as many pages as MAX gives it."""
-    step, before = replay.step, replay.table(name)
+    step, text, before = replay.step, replay.texts[name], replay.table(name)
     taken = {page for other in replay.texts for page in replay.table(other)}
     free = len(replay.pages.free)
     try:
-        replay.pages.grow(replay.texts[name])
+        replay.pages.grow(text)
     except step.NoFreePage:
         detail = (
-            f"{replay.says(name)}: it lacks {expected - len(before)}, and "
-            f"{free} are free."
+            f"{replay.says(name)} It lacks {expected - len(before)} pages, and {free} "
+            "are free."
         )
         raise known(18, "last-page-refused", step, detail=detail) from None
+    except KeyError as error:
+        if error.args == (text,):
+            raise known(18, "text-without-a-table", step, within="grow") from None
+        raise
     table = replay.table(name)
-    detail = f"{replay.says(name)}: it had the pages {before}, and now {table}."
+    detail = f"{replay.says(name)} It had the pages {before}, and now {table}."
     if len(table) != expected:
-        raise wrong_number_of_pages(replay, name, before, expected, detail)
+        detail += f" It should have {expected}."
+        if before and len(table) == expected - len(before):
+            raise known(18, "table-replaced", step, detail=detail)
+        if table == before and len(replay.pages.free) < free:
+            raise known(18, "pages-not-in-the-table", step, detail=detail)
+        raise CheckFailed(
+            f"Pages.grow: {detail}", short=f"{len(table)} pages, not {expected}"
+        )
     if table[: len(before)] != before:
         raise known(18, "page-moved", step, detail=detail)
     new = table[len(before) :]
-    if taken & set(new) or len(set(new)) < len(new) or set(new) & {*replay.pages.free}:
+    if taken & {*new} or len({*new}) < len(new) or {*new} & {*replay.free_pages()}:
         raise known(18, "page-shared", step, detail=detail)
-
-
-def wrong_number_of_pages(replay, name, before, expected, detail):
-    """What is wrong with a text that has grown to more pages, or to fewer."""
-    step, text, count = replay.step, replay.texts[name], len(replay.table(name))
-    detail = f"{detail} It should have {expected}."
-    if before and count == expected - len(before):
-        return known(18, "table-replaced", step, detail=detail)
-    if before and count == len(before) + expected:
-        return known(18, "pages-given-again", step, detail=detail)
-    for mistake, needed in wrong_serving().MISSING.items():
-        if count == max(
-            needed(len(text), text.cached, replay.trace.page_size), len(before)
-        ):
-            return known(18, mistake, step, detail=detail, within="grow")
-    return CheckFailed(f"Pages.grow: {detail}", short=f"{count} pages, not {expected}")
 
 
 def assert_free(replay, moment):
     """Check that as many pages are free as in MAX's cache manager."""
-    free = len(replay.pages.free)
-    if free != moment.free:
+    free = replay.free_pages()
+    if len(free) != moment.free:
         tables = {name: replay.table(name) for name in replay.texts}
         raise CheckFailed(
             f"Of {replay.trace.pages} pages, texts have {tables}, and Pages.free has "
-            f"{list(replay.pages.free)}: it should be {moment.free} pages.",
-            short=f"{free} pages free, not {moment.free}",
+            f"{free}: it should be {moment.free} pages.",
+            short=f"{len(free)} pages free, not {moment.free}",
         )
 
 
@@ -235,12 +201,12 @@ def assert_refused(replay, moment):
     """Check that a text gets no page at all where it cannot have all."""
     step, name = replay.step, moment.refused
     text, before = replay.texts[name], replay.table(name)
-    detail = f"{replay.says(name)}, and {moment.free} are free."
+    detail = f"{replay.says(name)} It has {len(before)}, and {moment.free} are free."
     try:
         replay.pages.grow(text)
     except step.NoFreePage:
         if replay.table(name) != before or len(replay.pages.free) != moment.free:
-            detail += f" It had {before} and has {replay.table(name)} afterwards."
+            detail += f" It had {before}, and has {replay.table(name)} afterwards."
             raise known(18, "partly-given", step, detail=detail) from None
     except (IndexError, KeyError) as error:
         detail += f" Python says: {type(error).__name__}: {error}."
@@ -266,7 +232,7 @@ def test_where(step):
     table, position, page_size, expected, actual = wrong[-1]
     detail = (
         f"Of a text with the pages {table}, {page_size} tokens in each, token "
-        f"{position} is in page {expected[0]}, slot {expected[1]}: you say {actual!r}."
+        f"{position} is in page {expected[0]}, slot {expected[1]}: you say {actual}."
     )
     for mistake, place in wrong_serving().WHERE.items():
         if all(
@@ -274,7 +240,7 @@ def test_where(step):
             for table, position, page_size, _, actual in asked
         ):
             raise known(18, mistake, step, detail=detail)
-    raise CheckFailed(f"Pages.where: {detail}", short=f"{actual!r}, not {expected}")
+    raise CheckFailed(f"Pages.where: {detail}", short=f"{actual}, not {expected}")
 
 
 def places(replay, name):
@@ -424,110 +390,29 @@ def test_finish(step):
 def assert_scheduled(step, *, leaving):
     """Check the reader's batches; if there are others than MAX's, say why."""
     for replay in replays(step, leaving=leaving):
-        if different := first_difference(replay, scheduled(replay)):
-            mistake = scheduling_mistake(step, leaving)
-            if mistake:
+        if different := first_difference(replay):
+            if mistake := scheduling_mistake(step, leaving):
                 raise known(18, mistake, step, detail=different)
             raise CheckFailed(different, short="another batch")
 
 
-def scheduled(replay):
-    """The batches of the reader's scheduler: names, or None if there is no page."""
-    step, trace = replay.step, replay.trace
-    scheduler = step.Scheduler(replay.pages, trace.max_batch_size)
-    for moment in trace.moments:
-        for name in moment.leave:
-            scheduler.finish(replay.texts[name])
-        replay.come(moment)
-        for name in moment.come:
-            scheduler.add(replay.texts[name])
-        try:
-            batch = scheduler.next_batch()
-        except step.NoFreePage:
-            yield None
-        else:
-            yield names_of(replay, batch)
-        replay.go_on(moment)
-
-
-def names_of(replay, batch):
-    """The names of the texts of a batch, which have all their pages."""
-    step = replay.step
-    if not isinstance(batch, list | tuple):
-        kind = "None" if batch is None else f"a {type(batch).__name__}"
-        raise CheckFailed(f"next_batch returns {kind}, not a list.", short=kind)
-    names = {text: name for name, text in replay.texts.items()}
-    if strange := [text for text in batch if text not in names]:
-        raise CheckFailed(
-            f"next_batch returns a list with {strange[0]!r} in it, which is not one of "
-            "the texts.",
-            short="not texts",
-        )
-    found = [names[text] for text in batch]
-    twice = [name for name, count in Counter(found).items() if count > 1]
-    if twice:
-        detail = f"The batch is {', '.join(found)}."
-        raise known(18, "still-waiting", step, detail=detail)
-    for name in found:
-        if replay.pages.missing(replay.texts[name]) > 0:
-            detail = f"{replay.says(name)}: it has {replay.table(name)}."
-            raise known(18, "scheduled-without-pages", step, detail=detail)
-    return sorted(found)
-
-
-def first_difference(replay, batches):
-    """Where batches differ from MAX's for the first time, in words; "" if nowhere."""
-    trace, running, waiting = replay.trace, [], []
-    for moment, batch in zip(trace.moments, batches, strict=False):
-        running = [name for name in running if name not in moment.leave]
-        waiting = [*waiting, *moment.come]
-        if batch != expected_batch(moment):
-            lengths = {name: len(text) for name, text in replay.texts.items()}
-            return (
-                f"Pages have room for {trace.page_size} tokens, there are "
-                f"{trace.pages}, and up to {trace.max_batch_size} texts in a batch. "
-                f"Done and gone: {listed(moment.leave)}. Running: "
-                f"{listed(running, lengths)}. Waiting: {listed(waiting, lengths)}. "
-                f"In the next step MAX has {shown(expected_batch(moment))}; yours has "
-                f"{shown(batch)}."
-            )
-        running += [name for name in moment.batch if name in waiting]
-        waiting = [name for name in waiting if name not in moment.batch]
-    return ""
-
-
-def expected_batch(moment):
-    """The batch of MAX's scheduler; None if there is no page for a running text."""
-    return sorted(moment.batch) if moment.batch else None
-
-
-def listed(names, lengths=None):
-    """Texts in words, with their numbers of tokens."""
-    words = [f"{n} ({lengths[n]} tokens)" if lengths else n for n in names]
-    return ", ".join(words) or "none"
-
-
-def shown(batch):
-    """A batch in words."""
-    return "NoFreePage" if batch is None else listed(batch)
-
-
 def scheduling_mistake(step, leaving):
     """The known mistake that gives the reader's batches in every trace, if any."""
-    found = []
-    for replay in replays(step, leaving=leaving):
-        found.append([])
-        for moment, batch in zip(replay.trace.moments, scheduled(replay), strict=False):
-            found[-1].append(batch)
-            if batch != expected_batch(moment):
-                break
-    for mistake in wrong_serving().MISTAKES:
-        if all(
-            batches == wrong_serving().batches(trace, mistake)[: len(batches)]
-            for trace, batches in zip(traces(leaving=leaving), found, strict=True)
-        ):
-            return mistake
-    return None
+    likely = wrong_serving().MISTAKES
+    for kind in (leaving, not leaving):
+        found = [until_different(replay) for replay in replays(step, leaving=kind)]
+        alike = [
+            mistake
+            for mistake in likely
+            if all(
+                batches == wrong_serving().batches(trace, mistake)[: len(batches)]
+                for trace, batches in zip(traces(leaving=kind), found, strict=True)
+            )
+        ]
+        if not alike and kind == leaving:
+            return None
+        likely = alike or likely
+    return likely[0]
 
 
 def wrong_serving():

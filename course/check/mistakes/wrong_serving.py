@@ -11,13 +11,24 @@ from course.check.mistakes.wrong_gpt2 import Array
 
 Span = tuple[int, int]  # The positions of a text's new tokens: from, and up to.
 
-MISSING: Mapping[str, Callable[[int, int, int], int]] = {
-    "tokens-not-pages": lambda length, cached, page_size: length,
-    "page-rounded-down": lambda length, cached, page_size: length // page_size,
-    "page-too-early": lambda length, cached, page_size: length // page_size + 1,
-    "page-too-late": lambda length, cached, page_size: -(-cached // page_size),
+MISSING: Mapping[str, Callable[[int, int, int, int], int]] = {
+    "tokens-not-pages": lambda length, cached, page_size, had: length - had,
+    "page-rounded-down": lambda length, cached, page_size, had: (
+        length // page_size - had
+    ),
+    "page-too-early": lambda length, cached, page_size, had: (
+        length // page_size + 1 - had
+    ),
+    "page-too-late": lambda length, cached, page_size, had: (
+        -(-cached // page_size) - had
+    ),
+    "pages-of-new-tokens": lambda length, cached, page_size, had: (
+        -(-(length - cached) // page_size) - had
+    ),
+    "pages-given-again": lambda length, cached, page_size, had: -(-length // page_size),
 }
-"""How many pages a text then needs, from its length and what is cached of it."""
+"""How many pages a text is missing then: its length, how much of it is cached, the size
+of a page, and how many it has."""
 
 WHERE: Mapping[str, Callable[[Sequence[int], int, int], Span]] = {
     "page-and-slot-swapped": lambda table, position, page_size: (
@@ -28,6 +39,10 @@ WHERE: Mapping[str, Callable[[Sequence[int], int, int], Span]] = {
     "slot-not-in-page": lambda table, position, page_size: (
         table[position // page_size],
         position,
+    ),
+    "position-as-entry": lambda table, position, page_size: (
+        table[position],
+        position % page_size,
     ),
     "divided-the-wrong-way": lambda table, position, page_size: (
         table[position % page_size],
@@ -82,6 +97,8 @@ SchedulerMistake = Literal[
     "batch-limit-forgotten",
     "batch-limit-one-off",
     "admitted-without-pages",
+    "last-page-kept",
+    "lost-while-waiting",
     "one-admitted-at-a-time",
     "waits-for-the-batch",
     "overtaken",
@@ -168,7 +185,11 @@ class WrongScheduler:
             limited = self.mistake != "batch-limit-forgotten"
             if limited and len(self.running) >= self.room:
                 break
+            if self.mistake == "last-page-kept" and self.missing(name) == self.free:
+                break
             if not self._give_pages(name):
+                if self.mistake == "lost-while-waiting":
+                    self.waiting.remove(name)
                 if self.mistake == "admitted-without-pages":
                     return False
                 if self.mistake == "overtaken":

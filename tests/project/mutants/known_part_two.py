@@ -238,6 +238,12 @@ ONE_BEGUN = """            if self.pages.missing(self.waiting[0]) <= len(self.pa
                 self.pages.grow(text)
                 self.running.append(text)
 """
+LOST = """            text = self.waiting.popleft()
+            if self.pages.missing(text) > len(self.pages.free):
+                break
+            self.pages.grow(text)
+            self.running.append(text)
+"""
 OVERTAKEN = """        for text in list(self.waiting):
             if len(self.running) == self.max_batch_size:
                 break
@@ -776,6 +782,22 @@ CHANGES = {
             ("return needed - len(self.tables.get(text, []))", "return needed"),
         ),
         (
+            "pages-of-new-tokens",
+            (NEEDED, NEEDED.replace("len(text)", "len(text.new)")),
+        ),
+        (
+            "text-without-a-table",
+            ("len(self.tables.get(text, []))", "len(self.tables[text])"),
+        ),
+        (
+            "text-without-a-table",
+            (TABLE, "        table = self.tables[text]\n"),
+        ),
+        (
+            "pages-not-in-the-table",
+            (TABLE, TABLE.replace("setdefault", "get")),
+        ),
+        (
             "table-replaced",
             (TABLE, "        table = self.tables[text] = []\n"),
         ),
@@ -805,6 +827,10 @@ CHANGES = {
         ("entry-not-page", (PLACE, "return entry, slot")),
         ("slot-not-in-page", (PLACE, PLACE.replace("slot", "position"))),
         ("divided-the-wrong-way", (ENTRY, ENTRY.replace("entry, slot", "slot, entry"))),
+        (
+            "position-as-entry",
+            (PLACE, PLACE.replace("[entry]", "[position]")),
+        ),
         ("pages-not-freed", (FREED, "self.tables.pop(text)")),
         ("freed-and-kept", (FREED, "self.free.extend(self.tables[text])")),
         (
@@ -837,6 +863,11 @@ CHANGES = {
         ("batch-limit-forgotten", (WHILE_ROOM, "while self.waiting:")),
         ("batch-limit-one-off", (WHILE_ROOM, WHILE_ROOM.replace("<", "<="))),
         ("admitted-without-pages", (STOP, "")),
+        ("last-page-kept", (STOP, STOP.replace(" > ", " >= "))),
+        (
+            "lost-while-waiting",
+            (STOP + BEGUN, LOST),
+        ),
         (
             "admitted-before-growing",
             (GROWN, "        before = list(self.running)\n"),
