@@ -834,6 +834,10 @@ CHANGES = {
         ("pages-not-freed", (FREED, "self.tables.pop(text)")),
         ("freed-and-kept", (FREED, "self.free.extend(self.tables[text])")),
         (
+            "a-row-for-each-text",
+            (TOKENS, "tokens = np.array([text.new for text in texts])"),
+        ),
+        (
             "positions-through-the-batch",
             (POSITIONS, "np.arange(len(tokens), dtype=np.int64)"),
         ),
