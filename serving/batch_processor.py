@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from serving.inputs import GPT2Inputs
 
+RaggedArrays = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]
+"""Tokens, positions and row offsets, as `ServedGPT2.forward` takes them."""
+
 
 class RaggedBatches(ModuleV3SingleReplicaBatchProcessor[TextContext, GPT2Inputs]):
     """Makes the inputs of the model from texts that step 18 lays end to end.
@@ -29,9 +32,7 @@ class RaggedBatches(ModuleV3SingleReplicaBatchProcessor[TextContext, GPT2Inputs]
 
     @staticmethod
     @abstractmethod
-    def arrays(
-        contexts: Sequence[TextContext],
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
+    def arrays(contexts: Sequence[TextContext]) -> RaggedArrays:
         """Lay texts end to end.
 
         Args:
@@ -39,7 +40,7 @@ class RaggedBatches(ModuleV3SingleReplicaBatchProcessor[TextContext, GPT2Inputs]
                 prompt, a piece of one, or the token chosen last.
 
         Returns:
-            Tokens, positions and row offsets, as `ServedGPT2.forward` takes them.
+            Tokens, positions and row offsets.
         """
 
     def get_symbolic_inputs(

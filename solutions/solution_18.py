@@ -11,10 +11,9 @@ from max.pipelines.context import TextContext
 from max.pipelines.kv_cache.memory_planner import PagedMemoryPlanner
 from max.pipelines.lib import SupportedArchitecture
 from max.pipelines.modeling.types import PipelineTask
-from numpy.typing import NDArray
 from solution_13 import convert_weights
 
-from serving.batch_processor import RaggedBatches
+from serving.batch_processor import RaggedArrays, RaggedBatches
 from serving.model import GPT2PipelineModel
 from serving.model_config import ServedGPT2Config
 from serving.tokenizer import CheckedTokenizer
@@ -55,7 +54,6 @@ class Pages:
         page_size: How many tokens a page has room for.
 
     Attributes:
-        page_size: How many tokens a page has room for.
         free: The numbers of the pages that no text has.
         tables: The page table of each text: the numbers of its pages, in the order of
             its tokens.
@@ -102,9 +100,7 @@ class Pages:
         self.free.extend(self.tables.pop(text))
 
 
-def lay_end_to_end(
-    texts: Sequence[Text],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
+def lay_end_to_end(texts: Sequence[Text]) -> RaggedArrays:
     """Make a ragged batch: the new tokens of all texts, one text after the other.
 
     Returns:
@@ -196,9 +192,7 @@ class GPT2Batches(RaggedBatches):
     """The batches of MAX's server, laid end to end by this file."""
 
     @staticmethod
-    def arrays(
-        contexts: Sequence[TextContext],
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
+    def arrays(contexts: Sequence[TextContext]) -> RaggedArrays:
         """Lay the texts end to end that MAX's scheduler has chosen.
 
         Args:
