@@ -264,7 +264,7 @@ def in_bounds(function, *arguments):
 
 
 def test_release(step):
-    """Pages.release: the pages are free again, once; texts come and go as with MAX"""
+    """Pages.release: the pages are free again, and only once"""
     for replay in replays(step, leaving=True):
         for moment in replay.trace.moments:
             for name in moment.leave:
