@@ -5,9 +5,9 @@ Serve GPT-2 to many readers at once: give texts pages of the cache as they grow,
 them end to end, decide who is in the next step, and hand MAX's server the model.
 
 Tasks:
-1. Pages: give them out as texts grow, find a token in them, take them back
+1. Give texts pages as they grow, find a token in them, take them back
 2. Lay texts end to end: tokens, positions, offsets
-3. Schedule: who is in the next step
+3. Decide who is in the next step
 4. Convert the weights, in memory that can be written
 5. Register the architecture, with your ragged batches in it
 
