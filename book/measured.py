@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from typing import Any
 
 from course.bench.figures import (
     LONG,
@@ -15,12 +16,21 @@ from course.bench.figures import (
     tokens_per_second,
 )
 from course.bench.results import FOLDER
+from course.check.kernel.speed import Speeds
 
 CACHED = {
     "cache": "[15](step_15.md) KV cache",
     "kernels": "[17](step_17.md) Mojo kernels",
     "kernels bfloat16": "[17](step_17.md) the same, bfloat16",
     "kernels int8": "[17](step_17.md) the same, int8",
+}
+
+RUNGS = {
+    "number": "one number at a time",
+    "register": "a register at a time",
+    "four_rows": "four rows at once",
+    "ours": "`kernels/few_rows.mojo`",
+    "memory": "reading, and nothing else",
 }
 
 
@@ -41,6 +51,41 @@ def measured_on() -> str:
         f"MAX {versions['max']}, PyTorch {versions['torch'].partition('+')[0]}, "
         f"transformers {versions['transformers']}, "
         f"CTranslate2 {versions['ctranslate2']}, Python {machine['python']}.\n"
+    )
+
+
+def last_rungs() -> dict[str, Any]:
+    """What bench/rungs.py measured."""
+    measured: dict[str, Any] = json.loads((FOLDER / "rungs.json").read_text("utf-8"))
+    return measured
+
+
+def one_run_of_rungs() -> str:
+    """The last line of step 17's check, in one of the runs."""
+    return str(Speeds(**last_rungs()["runs"][0]))
+
+
+def rungs() -> str:
+    """How fast the rungs of step 17 read weights, and on what."""
+    measured = last_rungs()
+    runs, machine = measured["runs"], measured["machine"]
+    rows = ["| | GB/s | lowest | highest |", "| --- | ---: | ---: | ---: |"]
+    for name, label in RUNGS.items():
+        speeds = [run[name] for run in runs]
+        rows.append(
+            f"| {label} | {statistics.median(speeds):.1f} "
+            f"| {min(speeds):.1f} | {max(speeds):.1f} |"
+        )
+    cores, processor = machine["cores"], machine["processor"]
+    told = ", ".join(machine["features"])
+    return "\n".join(
+        [
+            *rows,
+            "",
+            f"Medians of {len(runs)} runs of `python bench/rungs.py` on {cores} cores "
+            f"of an {processor} ({told}), float32.",
+            "",
+        ]
     )
 
 

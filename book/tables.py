@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from book.generated import SOURCE, write_or_check
 from book.gpt2 import GPT2, parameter_shapes
-from book.measured import compared, measured_on, milliseconds
+from book.measured import compared, measured_on, milliseconds, rungs
 from course.check.loading import load_solution
 from course.model.config import head_dim, inner_dim
 from course.steps import ROOT, STEPS, Step
@@ -228,6 +228,7 @@ if __name__ == "__main__":
         "milliseconds.md": milliseconds(),
         "measured_on.md": measured_on(),
         "compared.md": compared(),
+        "rungs.md": rungs(),
         "parameters.md": parameters(),
         "activations.md": activations(),
         "cache.md": cache(),

@@ -19,7 +19,7 @@ from rich.console import Console
 from course.cache import replace_unwritable, settle, written_whole
 from course.console import notes
 from course.errors import CourseError, Misuse, as_text
-from course.steps import STEPS, Step, from_root, get_step
+from course.steps import STEPS, from_root, get_step
 from course.streams import discard_output, prepare_streams, print_json
 
 app = typer.Typer(
@@ -175,7 +175,7 @@ def hint(
     step = get_step(number)
     assert_is_file(file)
     console = Console(highlight=False)
-    print_hints(step, level, everything, console, file or step.skeleton)
+    print_hints(step, level, everything, console, file)
 
 
 @app.command()
@@ -185,24 +185,26 @@ def reset(
     """Put a step's skeleton back; your version is kept beside it as .bak."""
     from course.skeleton import make_skeleton
 
-    step = get_step(number)
-    skeleton = make_skeleton(step).encode()
-    try:
-        _keep_a_copy(step, skeleton)
-        with written_whole(step.skeleton.resolve()) as staged:
-            staged.write_bytes(skeleton)
-    except OSError as error:
-        shown = error.filename or from_root(step.skeleton)
-        raise CourseError(f"{shown}: {error.strerror}. Nothing was changed.") from None
-    print(f"{from_root(step.skeleton)} is the skeleton again.")
+    for part in get_step(number).parts:
+        skeleton = make_skeleton(part).encode()
+        try:
+            _keep_a_copy(part.skeleton, skeleton)
+            with written_whole(part.skeleton.resolve()) as staged:
+                staged.write_bytes(skeleton)
+        except OSError as error:
+            shown = error.filename or from_root(part.skeleton)
+            raise CourseError(
+                f"{shown}: {error.strerror}. Nothing was changed."
+            ) from None
+        print(f"{from_root(part.skeleton)} is the skeleton again.")
 
 
-def _keep_a_copy(step: Step, skeleton: bytes) -> None:
+def _keep_a_copy(file: Path, skeleton: bytes) -> None:
     """Keep the reader's version, unless it is the skeleton already."""
-    if step.skeleton.is_file() and step.skeleton.read_bytes() != skeleton:
-        copy = step.skeleton.with_suffix(".py.bak")
+    if file.is_file() and file.read_bytes() != skeleton:
+        copy = file.with_name(f"{file.name}.bak")
         with written_whole(copy) as staged:
-            staged.write_bytes(step.skeleton.read_bytes())
+            staged.write_bytes(file.read_bytes())
         print(f"Your version is kept as {from_root(copy)}.")
 
 
@@ -211,12 +213,27 @@ def generate(
     prompt: Annotated[str, typer.Argument(help="The text to go on from.")],
     model: Model = None,
     code: Code = "solutions",
+    transplants: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--with",
+            metavar="N",
+            help="Take your step N for the solution's; may be given several times.",
+        ),
+    ] = None,
     max_new_tokens: Annotated[
         int | None,
         typer.Option(
             min=1, help="How many tokens to generate. Default: 200, if they fit."
         ),
     ] = None,
+    top: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="No text, but the N likeliest next tokens, before any dial is turned.",
+        ),
+    ] = 0,
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Always take the most likely token.")
     ] = False,
@@ -283,7 +300,9 @@ def generate(
         prompt=as_text(prompt),
         model=model,
         code=code,
+        transplants=transplants or [],
         max_new_tokens=max_new_tokens,
+        top=top,
         sampling={
             "temperature": 0.0 if greedy else temperature,
             "top_k": top_k,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -20,7 +19,7 @@ INDENT = " " * 4
 
 
 def print_hints(
-    step: Step, level: int, everything: bool, console: Console, file: Path
+    step: Step, level: int, everything: bool, console: Console, file: Path | None
 ) -> None:
     """Print hints up to a level for the next open TODO, or for all TODOs.
 
@@ -29,18 +28,19 @@ def print_hints(
         level: 1 to 3.
         everything: For all TODOs, whether they are open or not.
         console: Where to.
-        file: What is worked on as this step.
+        file: What is worked on as this step, if it is not in steps/.
 
     Raises:
         CourseError: The file cannot be read.
     """
     if everything:
-        _print(_hints(read_tasks(step).todos, level), console)
+        _print(_hints(step, level), console)
         return
     todo = next_todo(step, file)
     _print(render_next(step, level, file), console)
     if todo and level < LEVELS[-1]:
-        more = f"More: {check_command('hint', step, file)} --level {level + 1}"
+        command = check_command("hint", step, file or step.skeleton)
+        more = f"More: {command} --level {level + 1}"
         _print(_in_one_piece(Text(more, style="cyan")), console)
 
 
@@ -53,16 +53,16 @@ def render_next(step: Step, level: int, file: Path | None = None) -> RenderableT
     Raises:
         CourseError: The file cannot be read.
     """
-    file = file or step.skeleton
     if found := next_todo(step, file):
-        number, todo = found
-        return _hint(todo, level, f"{from_root(file)}, line {number}")
+        path, number, todo = found
+        return _hint(todo, level, f"{from_root(path)}, line {number}")
+    file = file or step.skeleton
     check = Text(f"  {check_command('check', step, file)}\n", style="cyan")
     return Group(
         Text(f"{from_root(file)} has no open TODO. What is wrong, if it is:"),
         _in_one_piece(check),
         Text("And these are all its hints, to compare your lines with:\n"),
-        _hints(read_tasks(step).todos, level),
+        _hints(step, level),
     )
 
 
@@ -71,7 +71,8 @@ def _print(what: RenderableType, console: Console) -> None:
     console.print(what, crop=False)
 
 
-def _hints(todos: Sequence[Todo], level: int) -> RenderableType:
+def _hints(step: Step, level: int) -> RenderableType:
+    todos = (todo for part in step.parts for todo in read_tasks(part).todos)
     return Group(*(_hint(todo, level) for todo in todos))
 
 

@@ -16,7 +16,7 @@ from course.skeleton import Todo, make_skeleton, read_tasks
 from course.source import lines_of, read_step
 from course.steps import Step
 
-SCOPE = re.compile(r"(?:async )?(?:def|class) (\w+)")
+SCOPE = re.compile(r"(?:async )?(?:def|class|struct) (\w+)")
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,20 @@ def open_todos(step: Step, source: str) -> list[tuple[int, Todo]]:
     return [(found.line, found.todo) for found in find_open(step, source)]
 
 
-def next_todo(step: Step, file: Path | None = None) -> tuple[int, Todo] | None:
-    """Return the first open TODO of a file, by default in steps/, with its line number.
+def next_todo(step: Step, file: Path | None = None) -> tuple[Path, int, Todo] | None:
+    """Return the first open TODO of a step, with its file and the number of its line.
+
+    Args:
+        step: The step.
+        file: What is worked on as this step; by default, what is in steps/.
 
     Raises:
-        StepCannotLoad: The file cannot be read.
+        StepCannotLoad: A file cannot be read.
     """
-    todos = open_todos(step, read_step(step, file or step.skeleton))
-    return todos[0] if todos else None
+    for part, path in step.files(file).items():
+        if todos := open_todos(part, read_step(part, path)):
+            return path, *todos[0]
+    return None
 
 
 def find_open(step: Step, source: str) -> list[Open]:

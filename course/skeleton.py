@@ -7,17 +7,17 @@ the lines taken out are also the last level of the hints.
 
 from __future__ import annotations
 
-import ast
 import functools
+import re
 import textwrap
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from course.steps import STEPS, Step
 
 LINE_LENGTH = 88
+MODULE_DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Tasks:
     goal: str
     tasks: tuple[str, ...]
     todos: tuple[Todo, ...]
+    first: int = 1
+    """The number of the first task: where a step has two files, they count on."""
 
 
 @functools.cache
@@ -62,7 +64,8 @@ def read_tasks(step: Step) -> Tasks:
         )
         for todo in data["todo"]
     )
-    return Tasks(data["goal"], tuple(data["tasks"]), todos)
+    first = data.get("first_task", 1)
+    return Tasks(data["goal"], tuple(data["tasks"]), todos, first)
 
 
 def make_skeleton(step: Step) -> str:
@@ -74,9 +77,9 @@ def make_skeleton(step: Step) -> str:
     tasks = read_tasks(step)
     text = take_out(step.solution.read_text(encoding="utf-8"), tasks.todos, step)
     text = text.replace("from solution_", "from step_")
-    docstring = ast.get_docstring(ast.parse(text), clean=False)
+    docstring = MODULE_DOCSTRING.match(text)
     assert docstring is not None
-    return text.replace(docstring, _module_docstring(step, tasks), 1)
+    return text.replace(docstring[1], _module_docstring(step, tasks), 1)
 
 
 def take_out(text: str, todos: Iterable[Todo], step: Step) -> str:
@@ -137,7 +140,8 @@ def _comment(todo: Todo, width: int = LINE_LENGTH) -> list[str]:
 
 
 def _module_docstring(step: Step, tasks: Tasks) -> str:
-    numbered = "\n".join(f"{n}. {task}" for n, task in enumerate(tasks.tasks, 1))
+    entries = enumerate(tasks.tasks, tasks.first)
+    numbered = "\n".join(f"{number}. {task}" for number, task in entries)
     return (
         f"\nStep {step.number:02d}: {step.title}\n\n"
         f"{textwrap.fill(tasks.goal, LINE_LENGTH)}\n\n"
@@ -149,7 +153,8 @@ def _module_docstring(step: Step, tasks: Tasks) -> str:
 def main() -> None:
     """Write every skeleton into `steps/`, over what is there."""
     for step in STEPS:
-        Path(step.skeleton).write_text(make_skeleton(step), encoding="utf-8")
+        for part in step.parts:
+            part.skeleton.write_text(make_skeleton(part), encoding="utf-8")
 
 
 if __name__ == "__main__":

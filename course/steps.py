@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from course.errors import Misuse
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_MODEL = ROOT / "demo" / "model"
+MOJO_STEP = 17
+"""The step that has a Mojo file beside its Python file."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the course."""
+    """One step of the course, by its Python file; or the Mojo file of such a step.
+
+    Attributes:
+        number: Its number.
+        title: Its title.
+        suffix: Of the file: ".py", or ".mojo" for the part that is written in Mojo.
+    """
 
     number: int
     title: str
+    suffix: str = ".py"
+
+    @property
+    def parts(self) -> tuple[Step, ...]:
+        """What the reader writes for this step, a file each, in this order."""
+        if self.number == MOJO_STEP and self.suffix == ".py":
+            return replace(self, suffix=".mojo"), self
+        return (self,)
+
+    def files(self, file: Path | None = None) -> dict[Step, Path]:
+        """The files of all parts: the reader's, or one file and solutions beside it."""
+        if file is None:
+            return {part: part.skeleton for part in self.parts}
+        last = self.parts[-1]
+        given = next((p for p in self.parts if p.suffix == file.suffix), last)
+        return {part: part.solution for part in self.parts} | {given: file}
 
     @property
     def module(self) -> str:
@@ -28,12 +53,12 @@ class Step:
     def skeleton(self) -> Path:
         """The file that the reader fills in."""
         folder = Path(os.environ.get("COURSE_STEPS_DIR") or ROOT / "steps")
-        return folder.absolute() / f"{self.module}.py"
+        return folder.absolute() / f"{self.module}{self.suffix}"
 
     @property
     def solution(self) -> Path:
         """The same file, finished."""
-        return ROOT / "solutions" / f"solution_{self.number:02d}.py"
+        return ROOT / "solutions" / f"solution_{self.number:02d}{self.suffix}"
 
     @property
     def check(self) -> Path:
@@ -43,7 +68,8 @@ class Step:
     @property
     def todo_file(self) -> Path:
         """The tasks and hints from which the skeleton is made."""
-        return ROOT / "course" / "todo" / f"{self.module}.toml"
+        name = self.module if self.suffix == ".py" else self.skeleton.name
+        return ROOT / "course" / "todo" / f"{name}.toml"
 
 
 STEPS = tuple(
@@ -91,3 +117,8 @@ def from_root(path: Path) -> str:
         return str(path.resolve().relative_to(ROOT))
     except ValueError:
         return str(path)
+
+
+def list_files(files: Sequence[Path]) -> str:
+    """The files of a step, in one folder: "steps/step_17.mojo, step_17.py"."""
+    return ", ".join([from_root(files[0]), *(file.name for file in files[1:])])

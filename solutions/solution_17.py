@@ -27,6 +27,55 @@ LINEAR_WEIGHTS = (
 )
 
 
+def quantize_rows(
+    weight: NDArray[np.float32],
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Round a matrix to 8-bit whole numbers, each row on a scale of its own.
+
+    Args:
+        weight: Shape [rows, columns].
+
+    Returns:
+        The rounded matrix, from -127 to 127, and the scale of each row, shape [rows]:
+        their product is nearest to the weight.
+    """
+    scale = np.abs(weight).max(axis=1) / np.float32(127)
+    # A row of zeros has no scale; any will do.
+    scale[scale == 0] = 1
+    return np.rint(weight / scale[:, None]).astype(np.int8), scale
+
+
+def quantize_weights(
+    weights: Mapping[str, NDArray[np.float32]], dtype: DType
+) -> dict[str, DLPackArray]:
+    """Keep the weights of the linear layers in fewer bits.
+
+    Args:
+        weights: The parameters of `MaxGPT2LMHeadModel` by name.
+        dtype: One of `WEIGHT_DTYPES`.
+
+    Returns:
+        The parameters of `kernel_gpt2(config, dtype)` by name: each linear layer has a
+        weight of that dtype, a scale and a bias.
+    """
+    quantized: dict[str, DLPackArray] = dict(weights)
+    for name, weight in weights.items():
+        if not name.endswith(LINEAR_WEIGHTS):
+            continue
+        scale = np.ones(len(weight), dtype=np.float32)
+        if dtype == DType.bfloat16:
+            bits = weight.astype(ml_dtypes.bfloat16).view(np.uint16)
+            # NumPy cannot hand over bfloat16, only its bits.
+            quantized[name] = Buffer.from_numpy(bits).view(DType.bfloat16)
+        if dtype == DType.int8:
+            quantized[name], scale = quantize_rows(weight)
+        layer = name.removesuffix("weight")
+        quantized[layer + "scale"] = scale
+        # The head has none.
+        quantized.setdefault(layer + "bias", np.zeros(len(weight), dtype=np.float32))
+    return quantized
+
+
 class KernelLinear(Module[[Tensor], Tensor]):
     """A linear layer computed by the operation `gpt2_linear` in `kernels/`.
 
@@ -171,52 +220,3 @@ def kernel_gpt2(config: GPT2Config, dtype: DType = DType.float32) -> CachedGPT2:
         mlp=partial(KernelMLP, dtype=dtype),
         head=partial(KernelLinear, dtype=dtype),
     )
-
-
-def quantize_rows(
-    weight: NDArray[np.float32],
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Round a matrix to 8-bit whole numbers, each row on a scale of its own.
-
-    Args:
-        weight: Shape [rows, columns].
-
-    Returns:
-        The rounded matrix, from -127 to 127, and the scale of each row, shape [rows]:
-        their product is nearest to the weight.
-    """
-    scale = np.abs(weight).max(axis=1) / np.float32(127)
-    # A row of zeros has no scale; any will do.
-    scale[scale == 0] = 1
-    return np.rint(weight / scale[:, None]).astype(np.int8), scale
-
-
-def quantize_weights(
-    weights: Mapping[str, NDArray[np.float32]], dtype: DType
-) -> dict[str, DLPackArray]:
-    """Keep the weights of the linear layers in fewer bits.
-
-    Args:
-        weights: The parameters of `MaxGPT2LMHeadModel` by name.
-        dtype: One of `WEIGHT_DTYPES`.
-
-    Returns:
-        The parameters of `kernel_gpt2(config, dtype)` by name: each linear layer has a
-        weight of that dtype, a scale and a bias.
-    """
-    quantized: dict[str, DLPackArray] = dict(weights)
-    for name, weight in weights.items():
-        if not name.endswith(LINEAR_WEIGHTS):
-            continue
-        scale = np.ones(len(weight), dtype=np.float32)
-        if dtype == DType.bfloat16:
-            bits = weight.astype(ml_dtypes.bfloat16).view(np.uint16)
-            # NumPy cannot hand over bfloat16, only its bits.
-            quantized[name] = Buffer.from_numpy(bits).view(DType.bfloat16)
-        if dtype == DType.int8:
-            quantized[name], scale = quantize_rows(weight)
-        layer = name.removesuffix("weight")
-        quantized[layer + "scale"] = scale
-        # The head has none.
-        quantized.setdefault(layer + "bias", np.zeros(len(weight), dtype=np.float32))
-    return quantized

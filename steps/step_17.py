@@ -1,15 +1,13 @@
 """
 Step 17: A Mojo kernel
 
-Compute linear layers and attention with kernels in Mojo, and keep the weights in fewer
-bits.
+Keep the weights in fewer bits, and let the operations in Mojo compute the model.
 
 Tasks:
-1. Create the operands of the linear operation
-2. Call the linear operation
-3. Let the first layer of the feed-forward network apply GELU
-4. Call the attention operation, which writes into the cache
-5. Quantize the weights, each row on a scale of its own
+7. Quantize a matrix, each row on a scale of its own
+8. Keep the weights of the linear layers in fewer bits
+9. Call the linear operation
+10. Call the attention operation, which writes into the cache
 
 Run: pixi run s17
 """
@@ -39,146 +37,6 @@ LINEAR_WEIGHTS = (
     "c_fc.weight",
     "lm_head.weight",
 )
-
-
-class KernelLinear(Module[[Tensor], Tensor]):
-    """A linear layer computed by the operation `gpt2_linear` in `kernels/`.
-
-    Args:
-        in_dim: How many numbers it reads.
-        out_dim: How many it writes.
-        dtype: How its weight is kept, one of `WEIGHT_DTYPES`.
-        activation: What it does with the sums: "none" or "gelu_tanh".
-
-    Attributes:
-        weight: Of that dtype, shape [out_dim, in_dim].
-        scale: Of each row of the weight, float32, shape [out_dim]: 1 unless the dtype
-            is int8.
-        bias: float32, shape [out_dim]: 0 for a layer without.
-    """
-
-    def __init__(
-        self,
-        in_dim: int,
-        out_dim: int,
-        *,
-        dtype: DType,
-        activation: str = "none",
-    ) -> None:
-        super().__init__()
-        self.activation = activation
-
-        # TODO: Create the weight, and a scale and a bias that change nothing
-        # Hint: Tensor.zeros([...], dtype=...), and Tensor.ones for one of the vectors
-        pass
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer to every row.
-
-        Args:
-            x: float32, shape [..., in_dim].
-
-        Returns:
-            float32, shape [..., out_dim].
-        """
-        # TODO: Describe the result: its dtype, shape and device
-        # Hint: TensorType(dtype, [*x.shape[:-1], self.weight.shape[...]], device=...)
-        out_type = None
-
-        # TODO: Call the operation gpt2_linear
-        # Hint: F.custom(name, device=..., values=[...], out_types=[...],
-        # Hint:          parameters={...})
-        # Hint: It returns a list of one; the parameter is called "activation".
-        y = None
-        return y
-
-
-class KernelMLP(Module[[Tensor], Tensor]):
-    """The feed-forward network; its first layer applies GELU to its own sums.
-
-    Args:
-        intermediate_size: The width inside.
-        config: The model's configuration.
-        dtype: How the weights are kept.
-    """
-
-    def __init__(
-        self, intermediate_size: int, config: GPT2Config, dtype: DType
-    ) -> None:
-        super().__init__()
-
-        # TODO: Create the first layer, which applies GELU to its own sums
-        # Hint: KernelLinear(..., ..., dtype=dtype, activation="gelu_tanh")
-        self.c_fc = None
-        self.c_proj = KernelLinear(intermediate_size, config.n_embd, dtype=dtype)
-
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        """Transform every position by itself.
-
-        Args:
-            hidden_states: Shape [batch, seq_length, n_embd].
-
-        Returns:
-            Shape [batch, seq_length, n_embd].
-        """
-        # TODO: Apply the two layers
-        # Hint: self.c_proj(self.c_fc(...))
-        return None
-
-
-class KernelAttention(Module[..., Tensor]):
-    """Attention over the cache in one operation, which also stores keys and values.
-
-    Args:
-        config: The model's configuration.
-        dtype: How the weights are kept.
-    """
-
-    def __init__(self, config: GPT2Config, dtype: DType) -> None:
-        super().__init__()
-        self.c_attn = KernelLinear(config.n_embd, 3 * config.n_embd, dtype=dtype)
-        self.c_proj = KernelLinear(config.n_embd, config.n_embd, dtype=dtype)
-
-    def forward(
-        self, hidden_states: Tensor, cache: LayerCache, positions: Positions
-    ) -> Tensor:
-        """Attend over the cache, after adding the new keys and values to it.
-
-        Args:
-            hidden_states: Of the new tokens, shape [batch, seq_length, n_embd].
-            cache: What this layer keeps; written in place.
-            positions: Where the new tokens stand.
-
-        Returns:
-            Shape [batch, seq_length, n_embd].
-        """
-        qkv = self.c_attn(hidden_states)
-
-        # TODO: Call the operation gpt2_attention
-        # Hint: F.inplace_custom(name, device=..., values=[...], out_types=[...])
-        # Hint: tensor.__tensorvalue__() is read, tensor.__buffervalue__() is written
-        # Hint: The result is a list of one, as large as hidden_states.
-        attended = None
-        return self.c_proj(attended)
-
-
-def kernel_gpt2(config: GPT2Config, dtype: DType = DType.float32) -> CachedGPT2:
-    """Make the model of step 15 from the parts above.
-
-    Args:
-        config: The model's configuration.
-        dtype: How the weights of the linear layers are kept, one of `WEIGHT_DTYPES`.
-
-    Returns:
-        A model whose parameters are those of `MaxGPT2LMHeadModel`, passed through
-        `quantize_weights`.
-    """
-    return CachedGPT2(
-        config,
-        attention=partial(KernelAttention, dtype=dtype),
-        mlp=partial(KernelMLP, dtype=dtype),
-        head=partial(KernelLinear, dtype=dtype),
-    )
 
 
 def quantize_rows(
@@ -237,3 +95,139 @@ def quantize_weights(
         # The head has none.
         quantized.setdefault(layer + "bias", np.zeros(len(weight), dtype=np.float32))
     return quantized
+
+
+class KernelLinear(Module[[Tensor], Tensor]):
+    """A linear layer computed by the operation `gpt2_linear` in `kernels/`.
+
+    Args:
+        in_dim: How many numbers it reads.
+        out_dim: How many it writes.
+        dtype: How its weight is kept, one of `WEIGHT_DTYPES`.
+        activation: What it does with the sums: "none" or "gelu_tanh".
+
+    Attributes:
+        weight: Of that dtype, shape [out_dim, in_dim].
+        scale: Of each row of the weight, float32, shape [out_dim]: 1 unless the dtype
+            is int8.
+        bias: float32, shape [out_dim]: 0 for a layer without.
+    """
+
+    def __init__(
+        self,
+        in_dim: int,
+        out_dim: int,
+        *,
+        dtype: DType,
+        activation: str = "none",
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.weight = Tensor.zeros([out_dim, in_dim], dtype=dtype)
+        self.scale = Tensor.ones([out_dim], dtype=DType.float32)
+        self.bias = Tensor.zeros([out_dim], dtype=DType.float32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer to every row.
+
+        Args:
+            x: float32, shape [..., in_dim].
+
+        Returns:
+            float32, shape [..., out_dim].
+        """
+        out_type = TensorType(
+            DType.float32, [*x.shape[:-1], self.weight.shape[0]], device=x.device
+        )
+
+        # TODO: Call the operation gpt2_linear
+        # Hint: F.custom(name, device=..., values=[...], out_types=[...],
+        # Hint:          parameters={...})
+        # Hint: It returns a list of one; the parameter is called "activation".
+        y = None
+        return y
+
+
+class KernelMLP(Module[[Tensor], Tensor]):
+    """The feed-forward network; its first layer applies GELU to its own sums.
+
+    Args:
+        intermediate_size: The width inside.
+        config: The model's configuration.
+        dtype: How the weights are kept.
+    """
+
+    def __init__(
+        self, intermediate_size: int, config: GPT2Config, dtype: DType
+    ) -> None:
+        super().__init__()
+        self.c_fc = KernelLinear(
+            config.n_embd, intermediate_size, dtype=dtype, activation="gelu_tanh"
+        )
+        self.c_proj = KernelLinear(intermediate_size, config.n_embd, dtype=dtype)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        """Transform every position by itself.
+
+        Args:
+            hidden_states: Shape [batch, seq_length, n_embd].
+
+        Returns:
+            Shape [batch, seq_length, n_embd].
+        """
+        return self.c_proj(self.c_fc(hidden_states))
+
+
+class KernelAttention(Module[..., Tensor]):
+    """Attention over the cache in one operation, which also stores keys and values.
+
+    Args:
+        config: The model's configuration.
+        dtype: How the weights are kept.
+    """
+
+    def __init__(self, config: GPT2Config, dtype: DType) -> None:
+        super().__init__()
+        self.c_attn = KernelLinear(config.n_embd, 3 * config.n_embd, dtype=dtype)
+        self.c_proj = KernelLinear(config.n_embd, config.n_embd, dtype=dtype)
+
+    def forward(
+        self, hidden_states: Tensor, cache: LayerCache, positions: Positions
+    ) -> Tensor:
+        """Attend over the cache, after adding the new keys and values to it.
+
+        Args:
+            hidden_states: Of the new tokens, shape [batch, seq_length, n_embd].
+            cache: What this layer keeps; written in place.
+            positions: Where the new tokens stand.
+
+        Returns:
+            Shape [batch, seq_length, n_embd].
+        """
+        qkv = self.c_attn(hidden_states)
+
+        # TODO: Call the operation gpt2_attention
+        # Hint: F.inplace_custom(name, device=..., values=[...], out_types=[...])
+        # Hint: tensor.__tensorvalue__() is read, tensor.__buffervalue__() is written
+        # Hint: The result is a list of one, as large as hidden_states.
+        attended = None
+        return self.c_proj(attended)
+
+
+def kernel_gpt2(config: GPT2Config, dtype: DType = DType.float32) -> CachedGPT2:
+    """Make the model of step 15 from the parts above.
+
+    Args:
+        config: The model's configuration.
+        dtype: How the weights of the linear layers are kept, one of `WEIGHT_DTYPES`.
+
+    Returns:
+        A model whose parameters are those of `MaxGPT2LMHeadModel`, passed through
+        `quantize_weights`.
+    """
+    return CachedGPT2(
+        config,
+        attention=partial(KernelAttention, dtype=dtype),
+        mlp=partial(KernelMLP, dtype=dtype),
+        head=partial(KernelLinear, dtype=dtype),
+    )

@@ -1,8 +1,9 @@
-"""Step 17: the model on Mojo kernels, compared with Hugging Face's GPT2LMHeadModel."""
+"""Step 17: a Mojo kernel alone, then the model on it beside Hugging Face's."""
 
 import itertools
 import warnings
 
+import ml_dtypes
 import numpy as np
 import pytest
 from max.driver import CPU, Buffer
@@ -14,11 +15,13 @@ from course.check.answers import Expected, randomize, reference, weights_of
 from course.check.assert_array import assert_array
 from course.check.building import construct, tensor
 from course.check.cases import Case
-from course.check.compare import TOLERANCE, assert_same
+from course.check.compare import TOLERANCE, agree, assert_same, where_they_differ
 from course.check.explaining import known
 from course.check.failure import CheckFailed
+from course.check.kernel.calls import Call
+from course.check.kernel.speed import measure
 from course.check.loading import load_solution
-from course.model.kernel_package import package
+from course.model.kernel_package import package, with_readers_file
 
 DTYPES = [DType.float32, DType.bfloat16, DType.int8]
 MODEL = Case("wide", batch=1, length=1)
@@ -27,11 +30,134 @@ NEXT = [[8, 9, 7], [9, 3, 2]]
 KINDS = list(itertools.product(DTYPES, [True, False], ["none", "gelu_tanh"]))
 ROWS = 5
 
+# Columns that fill registers of 4, 8 or 16 numbers, or leave some over; GPT-2's 768.
+WHOLE = [16, 64]
+SIZES = [67, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 768]
+
 
 @pytest.fixture(scope="session")
 def device():
     """The kernels are for the CPU, whatever else the machine has."""
     return CPU()
+
+
+def numbers(*shape, dtype=DType.float32, seed=1):
+    """Random numbers such as the dtype can hold."""
+    random = np.random.default_rng([*shape, seed])
+    if dtype == DType.int8:
+        return random.integers(-127, 128, shape).astype(np.float32)
+    kind = ml_dtypes.bfloat16 if dtype == DType.bfloat16 else np.float32
+    return random.normal(size=shape).astype(kind).astype(np.float32)
+
+
+def weights_from(column, dtype):
+    """Load weights of a row from a column on: one, and as many as a register holds."""
+    row = numbers(1, 24 * 16, dtype=dtype, seed=2)
+    return Call("load_weights", dtype, row, row, column, y_stride=17, y_size=17)
+
+
+def one_row(function, k, dtype):
+    """One row of x times one row of weights."""
+    x, w = numbers(1, k), numbers(1, k, dtype=dtype, seed=2)
+    return Call(function, dtype, x, w, k, y_stride=1, y_size=4)
+
+
+def four_rows(k, dtype):
+    """One row of x times four rows of weights, with something between the rows."""
+    x, w = numbers(1, k), numbers(4, k + 3, dtype=dtype, seed=2)
+    return Call("dot_four", dtype, x, w, k, y_stride=4, y_size=8)
+
+
+def all_rows(x_rows, rows, dtype):
+    """Some rows of x times all rows of weights; y has room at the end of its rows."""
+    x, w = numbers(x_rows, 19 + 2), numbers(rows, 19 + 3, dtype=dtype, seed=2)
+    stride = rows + 6
+    return Call("dot_rows", dtype, x, w, 19, y_stride=stride, y_size=12 * stride)
+
+
+CALLS = [
+    call
+    for dtype in DTYPES
+    for call in [
+        *(weights_from(column, dtype) for column in (0, 3, 16)),
+        *(one_row("dot_numbers", k, dtype) for k in (3, 19)),
+        *(one_row("dot_registers", k, dtype) for k in WHOLE),
+        *(one_row("dot", k, dtype) for k in SIZES),
+        *(four_rows(k, dtype) for k in (16, 19, 67)),
+        *(all_rows(x_rows, n, dtype) for x_rows in (1, 3) for n in (9, 1, 3, 4)),
+    ]
+]
+
+
+def right(call, width):
+    """What y is to hold, computed in float64."""
+    k, x, w = call.k, call.x.astype(float), call.w.astype(float)
+    if call.function == "load_weights":
+        return call.y([w[0, k], *w[0, k : k + width]])
+    return call.y(x[:, :k] @ w[:, :k].T)
+
+
+def assert_function(step, name):
+    """Call a function of the Mojo file, in all dtypes, and look at all of y."""
+    width, results = step.kernel.call_all(CALLS)
+    for call, y in zip(CALLS, results, strict=True):
+        if call.function == name:
+            assert_y(step.kernel, call, y, width)
+
+
+def assert_y(kernel, call, y, width):
+    expected = right(call, width)
+    if agree(y, expected):
+        return
+
+    from course.check.mistakes import wrong_kernel
+
+    detail = f"Seen with {call.dtype.name} weights, registers of {width} numbers"
+    if call.function != "load_weights":
+        detail += f", k = {call.k}"
+    for name, compute in wrong_kernel.wrong(call, width).items():
+        if agree(y, compute()):
+            raise known(17, name, kernel, detail=f"{detail}.")
+    if (~np.isnan(y) & np.isnan(expected)).any():
+        raise known(17, "writes-too-far", kernel, detail=f"{detail}.")
+    if np.isinf(y).any():
+        name = "reads-too-far"
+        raise known(17, name, kernel, detail=f"{detail}.", within=call.function)
+    wanted = ~np.isnan(expected)
+    if np.isnan(y[wanted]).any():
+        raise CheckFailed(f"{call.function} does not write all of y. {detail}.")
+    differ = where_they_differ(y[wanted], expected[wanted], TOLERANCE, "float64")
+    raise CheckFailed(f"{call.function}: {differ}\n{detail}.", short="other numbers")
+
+
+def test_load_weights(step):
+    """load_weights: numbers of any dtype, as float32"""
+    assert_function(step, "load_weights")
+
+
+def test_dot_numbers(step):
+    """dot_numbers: one number at a time"""
+    assert_function(step, "dot_numbers")
+
+
+def test_dot_registers(step):
+    """dot_registers: a register at a time"""
+    assert_function(step, "dot_registers")
+
+
+def test_dot(step):
+    """dot: any number of columns, and none beyond"""
+    assert_function(step, "dot")
+
+
+def test_dot_four(step):
+    """dot_four: four rows of weights, wherever they begin"""
+    assert_function(step, "dot_four")
+
+
+def test_dot_rows(step):
+    """dot_rows: all rows, and nothing behind them"""
+    assert_function(step, "dot_rows")
 
 
 def rounded(weight, dtype):
@@ -248,7 +374,8 @@ def test_layers(step):
         weights |= {k.replace("lm_head", f"layers.{i}"): v for k, v in kept.items()}
     [x] = layer(KINDS[0]).inputs
     x_type = TensorType(DType.float32, ["batch", "rows", 13], device=CPU())
-    model = module.compile(x_type, weights=weights, custom_extensions=[package()])
+    kernels = package(with_readers_file(step.kernel.path))
+    model = module.compile(x_type, weights=weights, custom_extensions=[kernels])
     for kind, y in zip(KINDS, model(tensor(x, CPU())), strict=True):
         plain = layer((kind[0], kind[1], "none")).output
         dtype, bias, activation = kind
@@ -276,7 +403,7 @@ def test_model(step, dtype):
     model = module.compile(
         *cache.input_types(config, CPU()),
         weights=step.quantize_weights(expected.weights, dtype),
-        custom_extensions=[package()],
+        custom_extensions=[package(with_readers_file(step.kernel.path))],
     )
     capacity = config.n_positions
     decoder = cache.Decoder(model, config, capacity=capacity, device=CPU())
@@ -290,3 +417,10 @@ def test_model(step, dtype):
         # A sum in another order may round a hidden state to another neighbor.
         tolerance=1e-5,
     )
+
+
+@pytest.mark.at_the_end
+def test_speed(step, record_property):
+    """speed: gigabytes of weights a second, which decide nothing"""
+    if speeds := measure(step.kernel):
+        record_property("says", str(speeds))

@@ -265,6 +265,38 @@ def stop_sequence() -> Drawing:
     return drawing
 
 
+def tail() -> Drawing:
+    """A row that fills no whole number of registers, read too far and rightly."""
+    row, lanes, columns, cell = 6, 4, 8, 34
+    drawing = Drawing(
+        "A row and its tail",
+        f"A row of {row} numbers in memory, and two numbers behind it that belong to "
+        f"somebody else. Read in registers of {lanes}, the second register takes "
+        "these two as well. Below, only the whole register is read as one, and the "
+        "two numbers that are left, the tail, one by one.",
+        WIDTH,
+        178,
+    )
+
+    def panel(top: int, title: str, parts: list[tuple[int, str, str]]) -> None:
+        drawing.text(0, top + 13, title, "small strong")
+        for column in range(columns):
+            number = str(column + 1) if column < row else "?"
+            hue = "plain" if column < row else "red"
+            drawing.box(column * cell, top + 22, cell, 24, number, hue)
+        column = 0
+        for width, label, hue in parts:
+            left, across = column * cell + 2, width * cell - 4
+            drawing.box(left, top + 51, across, 22, label, hue, "mid small")
+            column += width
+
+    whole = (lanes, "register", "blue")
+    panel(0, "two registers", [whole, (lanes, "two too many", "red")])
+    panel(96, "a register and the tail", [whole, (1, "5", "green"), (1, "6", "green")])
+    drawing.text(row * cell + 8, 163, "one by one", "small dim")
+    return drawing
+
+
 def bandwidth() -> Drawing:
     """How many bytes a token of GPT-2 small has to read, in three dtypes."""
     per_second = figures.bandwidth(last_results())
@@ -353,6 +385,7 @@ DRAWINGS = (
     cache_slices,
     filters,
     stop_sequence,
+    tail,
     bandwidth,
     dot_tile,
 )

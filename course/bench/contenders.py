@@ -203,7 +203,9 @@ class Kernels(Cached):
         from course.model.compile import compile_kernels
         from course.model.kernel_package import package
 
-        return compile_kernels(checkpoint, self.code, package(), self.dtype)
+        return compile_kernels(
+            checkpoint, self.code, package(self.code.kernels), self.dtype
+        )
 
 
 class KernelsBfloat16(Kernels):

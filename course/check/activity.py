@@ -14,6 +14,7 @@ class Activity(Enum):
     START = "starting MAX"
     RUN = "running your code"
     COMPILE = "MAX compiles an operation that your code uses for the first time"
+    MOJO = "compiling your Mojo file, which takes a few seconds"
     SERVE = "starting MAX's server: 20 seconds, and minutes the first time"
     REFERENCE = "asking Hugging Face GPT-2 for the right answers, once"
 

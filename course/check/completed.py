@@ -33,6 +33,21 @@ class Completed:
 
 
 @dataclass(frozen=True)
+class MojoText:
+    """A completed Mojo file.
+
+    Attributes:
+        text: What it says.
+        numbers: For each line, its number in the reader's file.
+        ours: The numbers of the TODOs for which something stands.
+    """
+
+    text: str
+    numbers: Sequence[int]
+    ours: frozenset[int]
+
+
+@dataclass(frozen=True)
 class Piece:
     """Lines of the solution, and the reader's lines in whose place they stand.
 
@@ -95,14 +110,30 @@ def _answer(one: Open, lines: Sequence[str]) -> Piece:
     return Piece(one.start, one.end, text, one.line)
 
 
-def _put_together(lines: Sequence[str], pieces: Sequence[Piece]) -> ast.Module:
-    """Parse the lines with the pieces in their places; raises SyntaxError."""
+def complete_mojo(part: Step, source: str) -> MojoText:
+    """Do the open TODOs of a Mojo file as in the solution."""
+    lines = lines_of(source)
+    pieces = [_answer(one, lines) for one in find_open(part, source)]
+    text, numbers = _in_their_places(lines, pieces)
+    return MojoText(text, numbers, frozenset(piece.line for piece in pieces))
+
+
+def _in_their_places(
+    lines: Sequence[str], pieces: Sequence[Piece]
+) -> tuple[str, list[int]]:
+    """The text with the pieces in it, and for each line its number in the file."""
     text = list(lines)
     numbers = list(range(1, len(lines) + 1))
     for piece in sorted(pieces, key=lambda piece: piece.start, reverse=True):
         text[piece.start : piece.end] = piece.text
         numbers[piece.start : piece.end] = [piece.line] * len(piece.text)
-    tree = ast.parse("\n".join(text) + "\n")
+    return "\n".join(text) + "\n", numbers
+
+
+def _put_together(lines: Sequence[str], pieces: Sequence[Piece]) -> ast.Module:
+    """Parse the lines with the pieces in their places; raises SyntaxError."""
+    text, numbers = _in_their_places(lines, pieces)
+    tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt | ast.expr | ast.excepthandler | ast.arg):
             # The columns are nobody's: as line 0, a node that ends before it begins

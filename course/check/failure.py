@@ -17,3 +17,15 @@ class CheckFailed(Exception):
         super().__init__(message)
         self.mistake = mistake
         self.short = short
+
+
+class DoesNotCompile(CheckFailed):
+    """The Mojo file of a step does not compile.
+
+    Attributes:
+        line: Where the first error is, as a number of a line of the file.
+    """
+
+    def __init__(self, message: str, *, line: int | None) -> None:
+        super().__init__(message, short="does not compile")
+        self.line = line

@@ -15,6 +15,7 @@ from max.experimental.tensor import default_device, default_dtype
 
 from course.check.answers import ask_all
 from course.check.failure import CheckFailed
+from course.check.kernel.run import Kernel, as_written
 from course.check.loading import load_step
 from course.check.module_check import Tried
 from course.check.report import print_report
@@ -22,11 +23,12 @@ from course.check.result import Check, StepResult
 from course.check.tracebacks import in_few_words
 from course.check.unfinished import Form, Unfinished, look
 from course.runtime import find_device
-from course.source import StepCannotLoad
+from course.source import StepCannotLoad, read_step
 from course.steps import Step, from_root, get_step
 
 RESULTS = pytest.StashKey[dict[int, StepResult]]()
 UNFINISHED = pytest.StashKey[dict[int, Unfinished | None]]()
+KERNELS = pytest.StashKey[dict[Form, Kernel]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "at_the_end: takes long; waits for every TODO")
     config.stash[RESULTS] = {}
     config.stash[UNFINISHED] = {}
+    config.stash[KERNELS] = {}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -78,12 +81,17 @@ def step_of(path: Path) -> Step | None:
     return get_step(int(match[1])) if match else None
 
 
-def checked_file(config: pytest.Config, step: Step) -> Path:
-    """The file that is checked as this step."""
+def checked_files(config: pytest.Config, step: Step) -> dict[Step, Path]:
+    """The file that is checked as each part of this step."""
     if config.getoption("--solutions"):
-        return step.solution
+        return {part: part.solution for part in step.parts}
     file = config.getoption("--file")
-    return Path(file) if file else step.skeleton
+    return step.files(Path(file) if file else None)
+
+
+def checked_file(config: pytest.Config, step: Step) -> Path:
+    """The Python file that is checked as this step."""
+    return checked_files(config, step)[step]
 
 
 def unfinished_step(config: pytest.Config, step: Step) -> Unfinished | None:
@@ -92,7 +100,7 @@ def unfinished_step(config: pytest.Config, step: Step) -> Unfinished | None:
     if step.number not in known:
         solutions = config.getoption("--solutions")
         known[step.number] = (
-            None if solutions else look(step, checked_file(config, step))
+            None if solutions else look(step, checked_files(config, step))
         )
     return known[step.number]
 
@@ -108,12 +116,21 @@ class CheckedStep:
 
     Attributes:
         finished: Whether what goes wrong is a mistake, and not perhaps an open TODO.
+        kernel: The Mojo file, if the step has one.
     """
 
-    def __init__(self, module: ModuleType, path: Path, *, finished: bool) -> None:
+    def __init__(
+        self,
+        module: ModuleType,
+        path: Path,
+        *,
+        finished: bool,
+        kernel: Kernel | None = None,
+    ) -> None:
         self._module = module
         self._path = path
         self.finished = finished
+        self.kernel = kernel
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -137,7 +154,24 @@ def step(request: pytest.FixtureRequest) -> CheckedStep:
     completed = unfinished.completed if unfinished else None
     tree = completed.tree if completed and form == Form.COMPLETED else None
     module = load_step(step, path, tree)
-    return CheckedStep(module, path, finished=form != Form.AS_WRITTEN)
+    kernel = kernel_of(request.config, step, form)
+    return CheckedStep(module, path, finished=form != Form.AS_WRITTEN, kernel=kernel)
+
+
+def kernel_of(config: pytest.Config, step: Step, form: Form) -> Kernel | None:
+    """The Mojo file of a step in one form, if it has one."""
+    known = config.stash[KERNELS]
+    for part, path in checked_files(config, step).items():
+        if part.suffix == ".mojo" and not known:
+            unfinished = unfinished_step(config, step)
+            mojo = unfinished.mojo if unfinished else None
+            written = known[Form.AS_WRITTEN] = known[Form.FINISHED] = as_written(
+                path, read_step(part, path)
+            )
+            if mojo:
+                completed = Kernel(path, mojo.text, mojo.numbers)
+                written.completed = known[Form.COMPLETED] = completed
+    return known.get(form)
 
 
 @pytest.fixture(scope="session")
@@ -200,7 +234,8 @@ def result_of(config: pytest.Config, step: Step) -> StepResult:
     """What was found about a step so far."""
     known = config.stash[RESULTS]
     if step.number not in known:
-        file = from_root(checked_file(config, step))
+        given = config.getoption("--file")
+        file = from_root(Path(given) if given else checked_file(config, step))
         result = known[step.number] = StepResult(step.number, step.title, file)
         if unfinished := unfinished_step(config, step):
             result.todo, result.done = unfinished.todo, unfinished.done
@@ -241,7 +276,8 @@ def pytest_runtest_makereport(
     elif call.excinfo:
         result.add(Check(name, passed=False, message="not reached", reached=False))
     elif call.when == "call":
-        result.add(Check(name, passed=True, printed=_printed(report)))
+        says = str(dict(report.user_properties).get("says", ""))
+        result.add(Check(name, passed=True, message=says, printed=_printed(report)))
     return report
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from course.check.result import Check, StepResult
-from course.steps import ROOT, STEPS, Step, from_root, get_step
+from course.steps import ROOT, STEPS, Step, from_root, get_step, list_files
 
 PRINTED_LINES = 12
 BOOK_WIDTH = 72
@@ -65,8 +65,17 @@ def _headline(result: StepResult) -> RenderableType:
     grid.add_column()
     grid.add_column(justify="right", style="dim")
     title = f"Step {result.step:02d} · {result.title}"
-    grid.add_row(Text(title, style="bold"), result.file)
+    grid.add_row(Text(title, style="bold"), _files(result))
     return grid
+
+
+def _files(result: StepResult) -> str:
+    """The file that was checked, or all of the step's files."""
+    step = get_step(result.step)
+    for files in ([p.skeleton for p in step.parts], [p.solution for p in step.parts]):
+        if result.file == from_root(files[-1]):
+            return list_files(files)
+    return result.file
 
 
 def _checks(result: StepResult) -> RenderableType:
@@ -96,7 +105,7 @@ def _name(check: Check, alone: bool) -> Text:
     if not check.passed and not alone:
         text.append(f"  {detail}", style="dim")
     if check.passed:
-        text.append(f"  {detail}", style="dim")
+        text.append(f"  {check.message or detail}", style="dim")
     elif check.short:
         text.append(f"  {check.short}", style="yellow" if check.open else "red")
     return text
@@ -146,7 +155,8 @@ def check_command(command: str, step: Step, file: Path) -> str:
         file: What is worked on as this step.
     """
     text = f"course {command} {step.number}"
-    if file.resolve() in {step.skeleton.resolve(), step.solution.resolve()}:
+    own = {path for part in step.parts for path in (part.skeleton, part.solution)}
+    if file.resolve() in {path.resolve() for path in own}:
         return text
     return f"{text} --file {shlex.quote(from_root(file))}"
 

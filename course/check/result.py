@@ -13,7 +13,7 @@ class Check:
     Attributes:
         name: What is checked, as the check's docstring says it.
         passed: Whether it is right.
-        message: What is wrong, and what to do.
+        message: What is wrong, and what to do; or what a check that passed found out.
         mistake: The id of the mistake that explains it, if one is known.
         short: A few words for the line with the cross.
         printed: What the reader's code printed meanwhile.

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import traceback
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from course.check.completed import Completed, complete
+from course.check.completed import Completed, MojoText, complete, complete_mojo
+from course.check.failure import DoesNotCompile
 from course.open_todos import find_open, is_import, scopes
 from course.skeleton import Todo, make_skeleton, read_tasks
 from course.source import StepCannotLoad, read_step
@@ -38,6 +40,7 @@ class Unfinished:
         later: Those of these in which the solution's lines and the reader's do not go
             together.
         completed: The completed file, if the reader has begun and it can be made.
+        mojo: The Mojo file, if the step has one, completed.
         failed: The cases of checks that failed as the file is written.
     """
 
@@ -45,6 +48,7 @@ class Unfinished:
     done: list[str]
     later: list[str]
     completed: Completed | None
+    mojo: MojoText | None = None
     failed: set[str] = field(default_factory=set)
 
     @property
@@ -54,37 +58,63 @@ class Unfinished:
 
     def is_unknown(self, error: BaseException, path: Path) -> bool:
         """Whether a line of the solution did not find a name in the reader's code."""
+        if isinstance(error, DoesNotCompile) and self.mojo:
+            return error.line in self.mojo.ours
         if self.completed is None or not isinstance(error, NameError):
             return False
         last = traceback.extract_tb(error.__traceback__)[-1]
         return last.filename == str(path) and last.lineno in self.completed.ours
 
 
-def look(step: Step, path: Path) -> Unfinished | None:
-    """Look at a step's file; None if no TODO is open, or the file cannot be read."""
+def look(step: Step, files: Mapping[Step, Path]) -> Unfinished | None:
+    """Look at a step's files; None if no TODO is open, or a file cannot be read.
+
+    Args:
+        step: The step.
+        files: The file of each of its parts.
+    """
     try:
-        source = read_step(step, path)
+        sources = {part: read_step(part, path) for part, path in files.items()}
     except StepCannotLoad:
         return None
-    found = find_open(step, source)
-    if not found:
+    found = {part: find_open(part, source) for part, source in sources.items()}
+    if not any(found.values()):
         return None
-    is_begun = source.strip() != make_skeleton(step).strip()
-    completed = complete(step, source) if is_begun else None
-    todo = [f"line {one.line}: {one.todo.todo}" for one in found]
-    open_todos = {one.todo for one in found}
-    done: list[str] = []
-    later: list[str] = []
-    for place, todos in _places(step).items():
+    is_begun = any(
+        source.strip() not in (make_skeleton(part).strip(), _solution(part))
+        for part, source in sources.items()
+    )
+    completed = complete(step, sources[step]) if is_begun else None
+    mojo = next((p for p in step.parts if p.suffix == ".mojo"), None)
+    unfinished = Unfinished([], [], [], completed)
+    if mojo and is_begun:
+        unfinished.mojo = complete_mojo(mojo, sources[mojo])
+    for part in step.parts:
+        file = f"{files[part].name}, " if len(files) > 1 else ""
+        unfinished.todo += [
+            f"{file}line {one.line}: {one.todo.todo}" for one in found[part]
+        ]
+        if files[part] != part.solution:
+            _note_done(unfinished, part, {one.todo for one in found[part]})
+    return unfinished
+
+
+def _note_done(unfinished: Unfinished, part: Step, open_todos: Set[Todo]) -> None:
+    """Note where in a file something is done, and whether that can be checked yet."""
+    completed = unfinished.completed
+    replaced = completed.replaced if completed else frozenset()
+    for place, todos in _places(part).items():
         ready = sum(one not in open_todos for one in todos)
         if not ready:
             continue
         text = place if ready == len(todos) else f"{place} ({ready} of {len(todos)})"
-        is_known = completed is not None and not (
-            completed.replaced & {scopes(step)[todo] for todo in todos}
-        )
-        (done if is_known else later).append(text)
-    return Unfinished(todo, done, later, completed)
+        inside = {scopes(part)[todo] for todo in todos}
+        is_known = completed is not None and not replaced & inside
+        (unfinished.done if is_known else unfinished.later).append(text)
+
+
+def _solution(part: Step) -> str:
+    return part.solution.read_text(encoding="utf-8").strip()
 
 
 def _places(step: Step) -> dict[str, list[Todo]]:

@@ -32,6 +32,7 @@ from max.experimental.tensor import Tensor
 
 from course.check import answers, plugin
 from course.check.activity import Activity
+from course.check.kernel import run
 from course.process import parent, server
 
 # Whoever is in one of these has MAX compile, which may take minutes.
@@ -80,8 +81,8 @@ class Events:
 def watch_main_thread(events: Events, time_limit: float) -> None:
     """Say what the main thread does, and end the process if it does not end.
 
-    The time in which MAX compiles, its server starts or Hugging Face computes does not
-    count.
+    The time in which MAX or Mojo compiles, the server starts or Hugging Face computes
+    does not count.
     """
     main = threading.main_thread().ident
     assert main is not None
@@ -109,6 +110,8 @@ def _activity(frame: FrameType | None) -> Activity:
         name = frame.f_code.co_filename
         if name in COMPILING:
             return Activity.COMPILE
+        if name == run.__file__:
+            return Activity.MOJO
         if name == answers.__file__:
             return Activity.REFERENCE
         if name == server.__file__:

@@ -14,6 +14,8 @@ from course.errors import CourseError
 from course.steps import ROOT
 
 KERNELS = ROOT / "kernels"
+READERS_FILE = "few_rows.mojo"
+"""The file of the kernels in whose place step 17's Mojo file can stand."""
 
 
 class KernelsUnavailable(CourseError):
@@ -47,6 +49,25 @@ def package(source: Path = KERNELS) -> Path:
         compiled = folder / compiled.name
     _precompile(source, compiled)
     return compiled
+
+
+def with_readers_file(file: Path) -> Path:
+    """The kernels with a step 17 among them: its loop runs every linear layer.
+
+    Returns:
+        A folder of Mojo sources for `package`.
+    """
+    digest = hashlib.sha256(file.read_bytes() + _digest(KERNELS).encode()).hexdigest()
+    folder = cache_folder() / "kernels" / f"step-17-{digest[:16]}" / KERNELS.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="gpt2-kernels-")) / KERNELS.name
+        folder.mkdir()
+    for source in KERNELS.glob("*.mojo"):
+        given = file if source.name == READERS_FILE else source
+        (folder / source.name).write_bytes(given.read_bytes())
+    return folder
 
 
 def _digest(source: Path) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from course.steps import Step
 
 SETTLED = 0.03  # Seconds without a change after which a save is complete.
 
-Signature = tuple[int, int, int] | None
+Signature = tuple[tuple[int, int, int] | None, ...]
 
 
 class Files:
@@ -47,9 +48,14 @@ class Files:
 
 
 def _signature(step: Step) -> Signature:
-    """What differs after a save: time, size and identity; None without a file."""
+    """What differs after a save of one of its files."""
+    return tuple(_file_signature(part.skeleton) for part in step.parts)
+
+
+def _file_signature(path: Path) -> tuple[int, int, int] | None:
+    """Time, size and identity; None without a file."""
     try:
-        status = step.skeleton.stat()
+        status = path.stat()
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

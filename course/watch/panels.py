@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 
 from rich.console import Group, RenderableType
@@ -13,6 +12,7 @@ from rich.text import Text
 from course.errors import CourseError
 from course.hints import LEVELS, render_next
 from course.open_todos import next_todo
+from course.skeleton import MODULE_DOCSTRING
 from course.source import StepCannotLoad, lines_of, read_step
 from course.steps import ROOT, Step, from_root
 
@@ -45,43 +45,50 @@ def open_todo(step: Step) -> str:
         found = next_todo(step)
     except CourseError:
         return ""
-    return found[1].todo if found else ""
+    return found[-1].todo if found else ""
 
 
 def diff(step: Step) -> RenderableType:
-    """What would turn the reader's file into the solution."""
+    """What would turn the reader's files into the solution."""
+    parts = [_diff(part) for part in step.parts]
+    different = [part for part in parts if part]
+    return (
+        Group(*different)
+        if different
+        else Text("Your file is the solution, word for word.")
+    )
+
+
+def _diff(part: Step) -> Text | None:
+    """What would turn a file of the reader's into the solution, if anything."""
     try:
-        yours = read_step(step, step.skeleton)
+        yours = read_step(part, part.skeleton)
     except StepCannotLoad as error:
         return Text(str(error))
-    solution = step.solution.read_text(encoding="utf-8")
+    solution = part.solution.read_text(encoding="utf-8")
     solution = solution.replace("from solution_", "from step_")
     solution = _with_docstring_of(yours, solution)
     lines = list(
         difflib.unified_diff(
             lines_of(yours),
             lines_of(solution),
-            from_root(step.skeleton),
-            from_root(step.solution),
+            from_root(part.skeleton),
+            from_root(part.solution),
             n=2,
             lineterm="",
         )
     )
     if not lines:
-        return Text("Your file is the solution, word for word.")
+        return None
     return Text("\n").join(Text(line, style=_style(line)) for line in lines)
 
 
 def _with_docstring_of(yours: str, solution: str) -> str:
     """Put the module docstring of one source into another: it is no difference."""
-    try:
-        docstring = ast.get_docstring(ast.parse(yours), clean=False)
-    except (SyntaxError, MemoryError, RecursionError):
-        return solution
-    theirs = ast.get_docstring(ast.parse(solution), clean=False)
+    docstring, theirs = MODULE_DOCSTRING.match(yours), MODULE_DOCSTRING.match(solution)
     if docstring is None or theirs is None:
         return solution
-    return solution.replace(theirs, docstring, 1)
+    return docstring[0] + solution[theirs.end() :]
 
 
 def _style(line: str) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from course.check.activity import PATIENCE
 from course.check.report import render
-from course.steps import from_root
+from course.steps import list_files
 from course.watch.checker import Job
 from course.watch.panels import KEYS
 from course.watch.session import Session
@@ -112,7 +112,7 @@ def celebration(session: Session) -> Text:
 
 def status(session: Session, job: Job | None) -> Text:
     """What happens now, or how long the last check took."""
-    file = from_root(session.current.skeleton)
+    file = list_files([part.skeleton for part in session.current.parts])
     if waiting := _waiting_for(session, job):
         return Text(f"{waiting} …", style="yellow")
     if session.result is None:

@@ -24,6 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import typer
+from mojo.run import subprocess_run_mojo
 from rich.console import Console
 
 from course import book, cli
@@ -156,7 +157,7 @@ def test_sizes(built):
 # ---- pictures and whatever else a script writes
 
 
-@pytest.mark.parametrize("script", ["pictures", "tables", "reports"])
+@pytest.mark.parametrize("script", ["pictures", "tables", "reports", "surgery"])
 def test_made_by_its_script(script):
     """What is committed is what the script makes."""
     ran = subprocess.run(
@@ -248,13 +249,13 @@ def test_commands_exist(page):
         if words[0] == "course":
             assert_course(words[1:], command)
         elif words[:2] == ["pixi", "run"]:
-            assert words[2] in {*PIXI, "python"}, command
+            assert words[2] in {*PIXI, "mojo", "python"}, command
         elif words[0] == "make":
             for target in (w for w in words[1:] if "=" not in w):
                 known = rf"^{target}:|^STEPS := .*\b{target}\b"
                 assert re.search(known, MAKEFILE, re.M), command
         else:
-            assert words[0] in {"pixi", "source", "git"}, command
+            assert words[0] in {"pixi", "source", "git", "mojo"}, command
 
 
 def assert_course(words, command):
@@ -460,27 +461,49 @@ def test_system_requirements():
 # ---- code
 
 
-def blocks(text):
-    """The Python blocks that run, each with the output it is said to have."""
-    found = re.findall(
-        r"^```python,run\n(.*?)^```\n(?:\n```text,output\n(.*?)^```$)?",
-        text,
+PYTHON, MOJO, REFUSED = "python,run", "py,mojo", "py,mojo,refused"
+
+
+def blocks(page, kind):
+    """The blocks of a kind, each with the output it is said to have."""
+    return re.findall(
+        rf"^```{kind}\n(.*?)^```\n(?:\n```text,output\n(.*?)^```$)?",
+        page.read_text("utf-8"),
         re.M | re.S,
     )
-    assert len(found) == text.count("```python,run")
+
+
+def pages_with(kind):
+    """The pages with blocks of a kind, as what a test is parametrized with."""
+    pages = [page for page in PAGES if blocks(page, kind)]
+    return pytest.mark.parametrize("page", pages, ids=lambda page: page.stem)
+
+
+@each_page
+def test_blocks_are_found(page):
+    """No block that claims to run is overlooked, and no output."""
+    text = page.read_text("utf-8")
+    found = [block for kind in (PYTHON, MOJO, REFUSED) for block in blocks(page, kind)]
+    assert len(found) == text.count("```python,run") + text.count("```py,mojo")
     assert sum(bool(output) for _, output in found) == text.count("```text,output")
-    return found
 
 
-RUNNABLE = [page for page in PAGES if "```python,run" in page.read_text("utf-8")]
+END = "@@ the end of a block @@"
 
 
-@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
+def assert_printed(found, ran):
+    """The program, of which each block ended with END, printed what is said."""
+    assert ran.returncode == 0, ran.stderr
+    printed = ran.stdout.split(f"{END}\n")[:-1]
+    for (code, expected), output in zip(found, printed, strict=True):
+        assert output.strip() == expected.strip(), code
+
+
+@pages_with(PYTHON)
 def test_code_runs(page):
     """Every block that claims to run does, and prints what stands below it."""
-    found = blocks(page.read_text("utf-8"))
-    mark = "@@ the end of a block @@"
-    script = "\n".join(f"{code}\nprint({mark!r}, flush=True)" for code, _ in found)
+    found = blocks(page, PYTHON)
+    script = "\n".join(f"{code}\nprint({END!r}, flush=True)" for code, _ in found)
     ran = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONUTF8": "1"},
@@ -489,10 +512,39 @@ def test_code_runs(page):
         timeout=900,
         check=False,
     )
-    assert ran.returncode == 0, ran.stderr
-    printed = ran.stdout.split(f"{mark}\n")[:-1]
-    for (code, expected), output in zip(found, printed, strict=True):
-        assert output.strip() == expected.strip(), code
+    assert_printed(found, ran)
+
+
+def mojo_run(path):
+    return subprocess_run_mojo(
+        ["run", path.name], cwd=path.parent, capture_output=True, text=True, timeout=900
+    )
+
+
+@pages_with(MOJO)
+def test_mojo_runs(page, tmp_path):
+    """Every Mojo block is a program, and prints what stands below it."""
+    found = blocks(page, MOJO)
+    imports, calls = "", "def main() raises:\n"
+    for number, (code, _) in enumerate(found):
+        (tmp_path / f"block_{number}.mojo").write_text(code)
+        imports += f"from block_{number} import main as main_{number}\n"
+        calls += f'    main_{number}()\n    print("{END}")\n'
+    together = tmp_path / "together.mojo"
+    together.write_text(imports + calls)
+    assert_printed(found, mojo_run(together))
+
+
+@pages_with(REFUSED)
+def test_mojo_refuses(page, tmp_path):
+    """Mojo refuses every block that claims so, and says what stands below it."""
+    for code, expected in blocks(page, REFUSED):
+        path = tmp_path / "hello.mojo"
+        path.write_text(code)
+        ran = mojo_run(path)
+        assert ran.returncode != 0
+        assert expected.strip()
+        assert expected in ran.stderr
 
 
 @each_page
@@ -512,7 +564,8 @@ def test_tasks(step):
     """The chapter has the tasks of its skeleton, in its words."""
     text = (SOURCE / f"{step.module}.md").read_text()
     tasks = re.findall(r"^### Task (\d+): (.*)$", text, re.M)
-    assert tasks == [(str(n), t) for n, t in enumerate(read_tasks(step).tasks, 1)]
+    all_tasks = [task for part in step.parts for task in read_tasks(part).tasks]
+    assert tasks == [(str(n), task) for n, task in enumerate(all_tasks, 1)]
 
 
 @each_step
@@ -535,12 +588,26 @@ def test_form(step):
         "<summary>Show solution</summary>",
         f"{{{{#include ../../solutions/solution_{number}.py}}}}",
         "## What could go wrong",
+        *hear_it(step),
         "**Next**",
     ]
     place = 0
     for part in parts:
         place = text.find(part, place)
         assert place >= 0, f"{part} is missing, or not where it belongs"
+
+
+def hear_it(step):
+    """How a chapter lets its step be heard, and what was made to be read there."""
+    if step.number in (1, len(STEPS)):
+        return []
+    made = SOURCE / "surgery" / f"{step.module}.md"
+    surgery = [f"{{{{#include surgery/{made.name}}}}}"] if made.is_file() else []
+    return [
+        "## Hear it",
+        f'course generate "The little fox" --with {step.number}',
+        *surgery,
+    ]
 
 
 # ---- words

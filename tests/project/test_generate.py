@@ -19,6 +19,7 @@ from course.generate.request import Request
 from course.model.checkpoint import open_checkpoint
 from course.skeleton import make_skeleton
 from course.steps import DEMO_MODEL, ROOT, STEPS
+from tests.project.finished import finish
 
 sys.path.insert(0, str(ROOT / "demo"))
 from corpus import write_stories
@@ -330,11 +331,10 @@ def test_unfinished_steps(course):
 )
 def test_finished_steps(tmp_path, course, finished, said):
     """--code steps runs the reader's files: here, the solutions under their names."""
-    for step in STEPS:
-        text = make_skeleton(step)
-        if step.number <= finished:
-            text = step.solution.read_text().replace("solution_", "step_")
-        (tmp_path / f"{step.module}.py").write_text(text)
+    finish(tmp_path, STEPS[:finished])
+    for step in STEPS[finished:]:
+        for part in step.parts:
+            (tmp_path / part.skeleton.name).write_text(make_skeleton(part))
     options = ("--greedy", "--max-new-tokens", 8)
     folder = {"COURSE_STEPS_DIR": str(tmp_path)}
     ran = course("generate", "The", "--code", "steps", *options, **folder)

@@ -16,6 +16,7 @@ from course.open_todos import open_todos
 from course.skeleton import make_skeleton
 from course.source import NotPythonText, StepCannotLoad, lines_of, read_source
 from course.steps import ROOT, STEPS, get_step
+from tests.project.finished import finish
 
 RIGHT = (ROOT / "solutions" / "solution_03.py").read_text()
 LAUNCHER = "course/process/launcher.py"
@@ -129,9 +130,7 @@ LITTER = ("step_05.py~", "#step_05.py#", ".step_05.py.swp", "random.py", "types.
 @pytest.fixture
 def littered(tmp_path):
     """A folder of finished steps with all that may lie beside them."""
-    for step in STEPS:
-        text = step.solution.read_text().replace("solution_", "step_")
-        (tmp_path / step.skeleton.name).write_text(text)
+    finish(tmp_path, STEPS)
     for name in (*LITTER, "numpy.py", "conftest.py", "sitecustomize.py", "torch.py"):
         (tmp_path / name).write_text("raise RuntimeError('a trap')\n")
     (tmp_path / ".#step_05.py").symlink_to("user@host.1234:5678")

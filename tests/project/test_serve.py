@@ -21,6 +21,7 @@ from course.serve.gateway import LARGEST_BODY
 from course.serve.server import ServeOptions
 from course.serve.stop import split_at_stop
 from course.steps import DEMO_MODEL, ROOT, get_step
+from tests.project.finished import finish
 from tests.project.serving import Served, post, processes
 
 # From 1 token to as many as fit with what follows them.
@@ -667,10 +668,7 @@ def test_unfinished_steps(course):
 
 def write_steps(folder, changes=()):
     """Finish the reader's steps: as the solutions, but for these changes."""
-    for number in NEEDED:
-        step = get_step(number)
-        text = step.solution.read_text().replace("solution_", "step_")
-        (folder / step.skeleton.name).write_text(text)
+    finish(folder, map(get_step, NEEDED))
     for number, old, new in changes:
         path = folder / get_step(number).skeleton.name
         text = path.read_text()

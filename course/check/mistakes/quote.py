@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from course.open_todos import scope_of
 from course.source import NotPythonText, lines_of, read_source
 
 
@@ -20,8 +21,10 @@ def quote(step: Any, patterns: Sequence[str], within: str = "") -> str:
         within: The function to search; all of them, and the classes, by default.
     """
     try:
-        source = read_source(Path(step.__file__))
-        numbers = sorted(set(_lines_of_code(ast.parse(source), within)))
+        path = Path(step.__file__)
+        source = read_source(path)
+        found = _lines_of_mojo if path.suffix == ".mojo" else _lines_of_python
+        numbers = sorted(set(found(source, within)))
     except (OSError, NotPythonText, SyntaxError):
         return ""
     lines = lines_of(source)
@@ -33,9 +36,21 @@ def quote(step: Any, patterns: Sequence[str], within: str = "") -> str:
     return ""
 
 
-def _lines_of_code(tree: ast.Module, within: str) -> Iterator[int]:
+def _lines_of_mojo(source: str, within: str) -> Iterator[int]:
+    """The lines inside a function, or all of them, that are no docstrings."""
+    lines = lines_of(re.sub(r'""".*?"""', _blanked, source, flags=re.DOTALL))
+    for index, line in enumerate(lines):
+        if line.strip() and (not within or scope_of(lines, index) == within):
+            yield index + 1
+
+
+def _blanked(docstring: re.Match[str]) -> str:
+    return "\n" * docstring[0].count("\n")
+
+
+def _lines_of_python(source: str, within: str) -> Iterator[int]:
     """The lines inside functions and classes that are no docstrings."""
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             if within and node.name != within:
                 continue

@@ -17,6 +17,7 @@ class Mutant:
         source: The changed source.
         name: How the change is called.
         kind: What kind of change it is: written for this, or made mechanically.
+        suffix: Of the file that it is a version of.
     """
 
     step: int
@@ -24,11 +25,18 @@ class Mutant:
     source: str
     name: str
     kind: str = "written"
+    suffix: str = ".py"
+
+    @property
+    def part(self):
+        """The part of the step that is changed."""
+        return next(p for p in get_step(self.step).parts if p.suffix == self.suffix)
 
 
 def solution(step):
-    """The source of a solution."""
-    return get_step(step).solution.read_text()
+    """The source of a solution, of a step or of its number."""
+    part = get_step(step) if isinstance(step, int) else step
+    return part.solution.read_text()
 
 
 def changed(step, *changes):
@@ -52,7 +60,7 @@ def difference(mutant):
 
 def changed_lines(mutant):
     """The numbers of the lines that a mutant changes."""
-    before = solution(mutant.step).splitlines()
+    before = solution(mutant.part).splitlines()
     after = mutant.source.splitlines()
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     return {

@@ -1,25 +1,24 @@
 """Step files of which some TODOs are done and the others are as in the skeleton."""
 
 from course.skeleton import read_tasks, take_out
-from course.steps import get_step
 from tests.project.mutants.mutant import solution
 
 
-def with_open(number, opened, source=None):
+def with_open(part, opened, source=None):
     """A solution, or a changed one, with some TODOs open again."""
-    text = take_out(source or solution(number), opened, get_step(number))
+    text = take_out(source or solution(part), opened, part)
     return text.replace("from solution_", "from step_")
 
 
 def changed_todos(mutant):
     """The indices of the TODOs whose answers a mutant changes."""
-    todos = read_tasks(get_step(mutant.step)).todos
+    todos = read_tasks(mutant.part).todos
     return [i for i, todo in enumerate(todos) if not _can_open(mutant, todo)]
 
 
 def _can_open(mutant, todo):
     try:
-        with_open(mutant.step, [todo], mutant.source)
+        with_open(mutant.part, [todo], mutant.source)
     except ValueError:
         return False
     return True
@@ -27,13 +26,13 @@ def _can_open(mutant, todo):
 
 def as_soon_as_made(mutant):
     """A mutant when the TODOs up to its change are done; None if no TODO is open."""
-    todos, changed = read_tasks(get_step(mutant.step)).todos, changed_todos(mutant)
+    todos, changed = read_tasks(mutant.part).todos, changed_todos(mutant)
     opened = todos[max(changed, default=0) + 1 :]
-    return with_open(mutant.step, opened, mutant.source) if changed and opened else None
+    return with_open(mutant.part, opened, mutant.source) if changed and opened else None
 
 
 def alone(mutant):
     """A mutant of which nothing else is done; None if no TODO is open."""
-    todos, changed = read_tasks(get_step(mutant.step)).todos, changed_todos(mutant)
+    todos, changed = read_tasks(mutant.part).todos, changed_todos(mutant)
     opened = [todo for i, todo in enumerate(todos) if i not in changed]
-    return with_open(mutant.step, opened, mutant.source) if changed and opened else None
+    return with_open(mutant.part, opened, mutant.source) if changed and opened else None

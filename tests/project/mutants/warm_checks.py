@@ -23,7 +23,7 @@ class WarmChecks:
         """Check changed solutions. Returns their results, in a dictionary."""
         results = {}
         for index, each in enumerate(changed):
-            path = folder / f"{index}.py"
+            path = folder / f"{index}{each.suffix}"
             path.write_text(each.source)
             results[each] = self.check_file(each.step, path)
         return results

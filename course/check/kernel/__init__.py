@@ -1,0 +1,1 @@
+"""Calling a reader's Mojo functions, and saying what is wrong with them."""

@@ -1,0 +1,13 @@
+"""The files of a reader who has done some steps as the solutions do them."""
+
+
+def finished(part):
+    """A solution as the reader's file."""
+    return part.solution.read_text().replace("solution_", "step_")
+
+
+def finish(folder, steps):
+    """Write the files of these steps, finished."""
+    for step in steps:
+        for part in step.parts:
+            (folder / part.skeleton.name).write_text(finished(part))
