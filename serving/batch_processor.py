@@ -1,5 +1,6 @@
 """From the texts that the scheduler has chosen to the inputs of the model."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,19 +13,35 @@ from max.nn.kv_cache.cache_params import KVCacheParamInterface
 from max.pipelines.context import TextContext
 from max.pipelines.lib.interfaces.batch_processor import (
     ModuleV3SingleReplicaBatchProcessor,
-    build_single_replica_ragged_token_arrays,
     single_replica_context_batch,
 )
+from numpy.typing import NDArray
 
 from serving.inputs import GPT2Inputs
 
+RaggedArrays = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]
+"""Tokens, positions and row offsets, as `ServedGPT2.forward` takes them."""
+
 
 class RaggedBatches(ModuleV3SingleReplicaBatchProcessor[TextContext, GPT2Inputs]):
-    """Lays the new tokens of all texts end to end.
+    """Makes the inputs of the model from texts that step 18 lays end to end.
 
     MAX's own processor does this for models with rotary embeddings, whose positions
     its attention works out. GPT-2 looks its positions up, so they are inputs here.
     """
+
+    @staticmethod
+    @abstractmethod
+    def arrays(contexts: Sequence[TextContext]) -> RaggedArrays:
+        """Lay texts end to end.
+
+        Args:
+            contexts: The texts, each with the tokens that are to be read now: a
+                prompt, a piece of one, or the token chosen last.
+
+        Returns:
+            Tokens, positions and row offsets.
+        """
 
     def get_symbolic_inputs(
         self,
@@ -58,32 +75,23 @@ class RaggedBatches(ModuleV3SingleReplicaBatchProcessor[TextContext, GPT2Inputs]
         """Make the arguments for one step of a batch.
 
         Args:
-            replica_batches: The texts, each with the tokens that are to be read now: a
-                prompt, a piece of one, or the token chosen last.
-            kv_cache_inputs: The paged cache, with a place for these tokens.
+            replica_batches: The texts of the one replica.
+            kv_cache_inputs: The paged cache, with a place for the tokens to be read.
             return_n_logits: How many positions to score: the last of each text.
 
         Returns:
             The arguments of `ServedGPT2.forward`.
         """
-        texts = single_replica_context_batch(
+        contexts = single_replica_context_batch(
             replica_batches, processor_name=type(self).__name__
         )
-        tokens, row_offsets = build_single_replica_ragged_token_arrays(texts)
-        positions = np.concatenate(
-            [
-                np.arange(
-                    text.tokens.processed_length,
-                    text.tokens.current_position,
-                    dtype=np.int64,
-                )
-                for text in texts
-            ]
-        )
         device = self.runtime.devices[0]
+        tokens, positions, row_offsets = (
+            Buffer.from_numpy(array).to(device) for array in self.arrays(contexts)
+        )
         return GPT2Inputs(
-            tokens=Buffer.from_numpy(tokens).to(device),
-            positions=Buffer.from_numpy(positions).to(device),
-            input_row_offsets=Buffer.from_numpy(row_offsets).to(device),
+            tokens=tokens,
+            positions=positions,
+            input_row_offsets=row_offsets,
             kv_cache_inputs=kv_cache_inputs,
         )

@@ -8,7 +8,6 @@ from max.pipelines.lib import ModuleV3PipelineModelWithKVCache
 from max.pipelines.lib.log_probabilities import LogProbabilitiesMixin
 from step_11 import MaxGPT2LMHeadModel
 
-from serving.batch_processor import RaggedBatches
 from serving.gpt2 import ServedGPT2
 from serving.model_config import ServedGPT2Config
 
@@ -16,10 +15,14 @@ from serving.model_config import ServedGPT2Config
 class GPT2PipelineModel(
     LogProbabilitiesMixin, ModuleV3PipelineModelWithKVCache[TextContext]
 ):
-    """Compiles GPT-2 once and runs it on every batch the scheduler makes."""
+    """Compiles GPT-2 once and runs it on every batch the scheduler makes.
+
+    How a batch is laid out, `batch_processor_cls` says: step 18 gives it, in a class of
+    its own. It stands there, and not in the architecture, since MAX hands its model
+    worker, a process of its own, only the class of the model.
+    """
 
     model_config_cls: ClassVar[type[ServedGPT2Config]] = ServedGPT2Config
-    batch_processor_cls: ClassVar[type[RaggedBatches]] = RaggedBatches
 
     def _create_model_config(
         self, state_dict: dict[str, WeightData]

@@ -1,21 +1,24 @@
 """
 Step 18: Serving
 
-Serve GPT-2 to many readers at once: tell MAX's server how to read its weights, and
-which classes it is made of.
+Serve GPT-2 to many readers at once: give texts pages of the cache as they grow, lay
+them end to end, decide who is in the next step, and hand MAX's server the model.
 
 Tasks:
-1. Read every tensor as float32, in memory that can be written
-2. Convert the tensors as in step 13, and wrap them for MAX
-3. Say what the architecture is called and what it is made of
-4. Register the adapter for files in safetensors format
-5. Offer the architecture to the server
+1. Give texts pages as they grow, find a token in them, take them back
+2. Lay texts end to end: tokens, positions, offsets
+3. Decide who is in the next step
+4. Convert the weights, in memory that can be written
+5. Register the architecture, with your ragged batches in it
 
 Run: pixi run s18
 """
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 from max.dtype import DType
 from max.graph.weights import WeightData, Weights, WeightsFormat
 from max.pipelines.context import TextContext
@@ -24,10 +27,165 @@ from max.pipelines.lib import SupportedArchitecture
 from max.pipelines.modeling.types import PipelineTask
 from step_13 import convert_weights
 
-from serving.batch_processor import RaggedBatches
+from serving.batch_processor import RaggedArrays, RaggedBatches
 from serving.model import GPT2PipelineModel
 from serving.model_config import ServedGPT2Config
 from serving.tokenizer import CheckedTokenizer
+
+
+@dataclass(eq=False)  # Two texts are two, even if they say the same.
+class Text:
+    """A text that is being written, as far as one step has to know it.
+
+    Attributes:
+        new: The tokens that the next step reads: the prompt first, then the token
+            that was chosen last.
+        cached: How many tokens before these have their keys and values in the cache.
+    """
+
+    new: list[int]
+    cached: int = 0
+
+    def __len__(self) -> int:
+        """How many tokens of it are in the cache after the next step."""
+        return self.cached + len(self.new)
+
+    def go_on(self, token_id: int) -> None:
+        """After a step: what was new is in the cache, and a token has been chosen."""
+        self.cached = len(self)
+        self.new = [token_id]
+
+
+class NoFreePage(Exception):
+    """A text needs more pages than are free."""
+
+
+class Pages:
+    """The pages of the cache, and which text has which of them.
+
+    Args:
+        count: How many pages there are. Their numbers begin at 0.
+        page_size: How many tokens a page has room for.
+
+    Attributes:
+        free: The numbers of the pages that no text has.
+        tables: The page table of each text: the numbers of its pages, in the order of
+            its tokens.
+    """
+
+    def __init__(self, count: int, page_size: int) -> None:
+        self.page_size = page_size
+        self.free = deque(range(count))
+        self.tables: dict[Text, list[int]] = {}
+
+    def missing(self, text: Text) -> int:
+        """Count the pages that a text needs for its tokens and does not have."""
+        # TODO: Count the pages that the whole text needs, less those that it has
+        # Hint: -(-len(text) // self.page_size) rounds up; self.tables.get(text, [])
+        return None
+
+    def grow(self, text: Text) -> None:
+        """Give a text the pages that it is missing.
+
+        Raises:
+            NoFreePage: There are not as many. Then it gets none of them.
+        """
+        # TODO: Refuse if too few pages are free; else move them to the text's table
+        # Hint: if missing > len(self.free): raise NoFreePage(...)
+        # Hint: self.tables.setdefault(text, []) and self.free.popleft()
+        pass
+
+    def where(self, text: Text, position: int) -> tuple[int, int]:
+        """Find the place of a token in the cache.
+
+        Args:
+            text: A text that has a page for it.
+            position: Which of its tokens, counted from 0.
+
+        Returns:
+            The number of the page, and the slot in this page, counted from 0.
+        """
+        # TODO: Say which entry of the text's table it is, and which slot in that page
+        # Hint: entry, slot = divmod(position, self.page_size)
+        return None
+
+    def release(self, text: Text) -> None:
+        """Take the pages back from a text that is done."""
+        # TODO: Take the text out of the tables, and let its pages be free again
+        # Hint: self.tables.pop(text) gives what it takes out; self.free.extend(...)
+        pass
+
+
+def lay_end_to_end(texts: Sequence[Text]) -> RaggedArrays:
+    """Make a ragged batch: the new tokens of all texts, one text after the other.
+
+    Returns:
+        The tokens, int64, shape [tokens].
+        The position of each in its text, int64, shape [tokens].
+        The offsets: where each text begins, and where the last one ends, uint32, shape
+        [texts + 1].
+    """
+    # TODO: The new tokens of all texts, one text after the other, int64
+    # Hint: np.concatenate([text.new for ...], dtype=...)
+    tokens = None
+
+    # TODO: The position of each of them in its own text, int64
+    # Hint: np.arange(text.cached, len(text)) for each, and np.concatenate again
+    positions = None
+
+    # TODO: The offsets: 0, and how many tokens there are up to each text's end, uint32
+    # Hint: np.cumsum([0, *lengths], dtype=...), with the lengths of text.new
+    offsets = None
+    return tokens, positions, offsets
+
+
+class Scheduler:
+    """Decides which texts are in the next step: continuous batching.
+
+    Args:
+        pages: The pages of the cache.
+        max_batch_size: How many texts a step has room for.
+
+    Attributes:
+        waiting: Texts that have not begun, in the order in which they came.
+        running: Texts that have begun and are not done.
+    """
+
+    def __init__(self, pages: Pages, max_batch_size: int) -> None:
+        self.pages = pages
+        self.max_batch_size = max_batch_size
+        self.waiting: deque[Text] = deque()
+        self.running: list[Text] = []
+
+    def add(self, text: Text) -> None:
+        """Let a text wait for its turn."""
+        self.waiting.append(text)
+
+    def next_batch(self) -> list[Text]:
+        """Choose the texts of the next step, each with pages for all of its tokens.
+
+        All that are running go on. Those that wait begin, in the order in which they
+        came, as long as there is room in the batch, and pages for their prompts.
+
+        Raises:
+            NoFreePage: A running text needs a page, and none is free.
+        """
+        # TODO: Give every running text the pages that it is missing
+        # Hint: self.pages.grow(text), for each of self.running
+        pass
+
+        # TODO: While there is room: let the first that waits begin, if pages are free
+        # Hint: while self.waiting and len(self.running) < ...:
+        # Hint: if self.pages.missing(self.waiting[0]) > ...: break
+        # Hint: self.waiting.popleft(), self.pages.grow(text), self.running.append(text)
+        pass
+        return list(self.running)
+
+    def finish(self, text: Text) -> None:
+        """Let a running text leave that is done, and free its pages."""
+        # TODO: Let the text run no longer, and release its pages
+        # Hint: self.running.remove(text), self.pages.release(text)
+        pass
 
 
 def convert_checkpoint(
@@ -55,6 +213,32 @@ def convert_checkpoint(
     return None
 
 
+class GPT2Batches(RaggedBatches):
+    """The batches of MAX's server, laid end to end by this file."""
+
+    @staticmethod
+    def arrays(contexts: Sequence[TextContext]) -> RaggedArrays:
+        """Lay the texts end to end that MAX's scheduler has chosen.
+
+        Args:
+            contexts: MAX's texts. Of each, `tokens.active` are those to be read now,
+                and `tokens.processed_length` says how many were read before.
+
+        Returns:
+            What `lay_end_to_end` returns.
+        """
+        # TODO: Make a Text of each of MAX's
+        # Hint: Text(context.tokens.active.tolist(), context.tokens.processed_length)
+        texts = None
+        return lay_end_to_end(texts)
+
+
+class BatchedGPT2(GPT2PipelineModel):
+    """The model of step 11 in MAX's server, on the batches of this file."""
+
+    batch_processor_cls = GPT2Batches
+
+
 gpt2_architecture = SupportedArchitecture(
     # What `architectures` in a model's config.json says.
     # TODO: Give the name by which a model's config.json asks for it
@@ -68,11 +252,10 @@ gpt2_architecture = SupportedArchitecture(
     tokenizer=CheckedTokenizer,
     context_type=TextContext,
 
-    # TODO: Give the three classes of serving/: for sizes, for running, for batches
-    # Hint: config=..., pipeline_model=..., batching=...
+    # TODO: Give the class for the sizes, and yours for running the model
+    # Hint: config=..., pipeline_model=...
     config=None,
     pipeline_model=None,
-    batching=None,
     memory_planner=PagedMemoryPlanner,
     default_weights_format=WeightsFormat.safetensors,
 

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 from max.dtype import DType
-from max.engine import InferenceSession
 from max.graph import DeviceRef
 from max.nn.kv_cache import KVCacheParams, MHAKVCacheParams
-from max.pipelines.context import TextContext, TokenBuffer
-from max.pipelines.kv_cache import PagedKVCacheManager
-from max.pipelines.modeling.types import RequestID
 
 from book.gpt2 import GPT2
-from book.numbers.example import DEVICE, SIZES, WORDS, columns, page, text, token_ids
+from book.numbers.example import WORDS, columns, page, text, token_ids
 from book.numbers.example import table as markdown_table
 from course.check.loading import load_solution
+from course.check.max_server import MaxServer
 from course.model.config import GPT2Config, head_dim
 
-PAGE_SIZE = 4
-PAGES = 6
+PAGE_SIZE, PAGES, MAX_BATCH_SIZE = 4, 6, 3
 PROMPTS = {
     "A": ["the", "cat", "sat", "down"],
     "B": ["the", "dog"],
@@ -31,59 +25,56 @@ PROMPTS = {
 }
 
 
-class Texts:
-    """A few texts under MAX's own cache manager, with pages of four tokens."""
+class Server:
+    """The solution's scheduler with the tiny model, and MAX's beside it."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.running: dict[str, TextContext] = {}
-        self.manager = PagedKVCacheManager(
-            params=params(GPT2Config(**SIZES), PAGE_SIZE),
-            session=InferenceSession(devices=[DEVICE]),
-            total_num_pages=PAGES,
-            max_batch_size=len(PROMPTS),
-        )
+        self.step_18 = load_solution(18)
+        self.pages = self.step_18.Pages(PAGES, PAGE_SIZE)
+        self.scheduler = self.step_18.Scheduler(self.pages, MAX_BATCH_SIZE)
+        self.max_server = MaxServer(PAGE_SIZE, PAGES, MAX_BATCH_SIZE)
+        self.texts: dict[str, Any] = {}
+        self.words = {name: list(prompt) for name, prompt in PROMPTS.items()}
+        self.tables: list[list[str]] = []
 
     def come(self, name: str) -> None:
-        """Let a text begin."""
-        ids = np.array([WORDS.index(word) for word in PROMPTS[name]], np.int64)
-        self.running[name] = TextContext(
-            request_id=RequestID(),
-            max_length=SIZES["n_positions"],
-            tokens=TokenBuffer(ids),
-        )
-        self.manager.claim(self.running[name])
+        """Let a text come."""
+        ids = [WORDS.index(word) for word in self.words[name]]
+        self.texts[name] = self.step_18.Text(ids)
+        self.scheduler.add(self.texts[name])
+        self.max_server.come(name, ids)
 
     def leave(self, name: str) -> None:
-        """Let a text end; its pages are free then."""
-        self.manager.release(self.running.pop(name))
+        """Let a text go that is done."""
+        self.scheduler.finish(self.texts.pop(name))
+        self.max_server.leave(name)
 
-    def step(self, names: str) -> str:
-        """Read the new tokens of some texts in one batch: what the model is given."""
-        from serving.batch_processor import RaggedBatches
-
-        batch = [self.running[name] for name in names]
-        for running in batch:
-            self.manager.alloc(running)
-        processor: Any = SimpleNamespace(runtime=SimpleNamespace(devices=[DEVICE]))
-        inputs = RaggedBatches.prepare_initial_token_inputs(processor, [batch])
-        given = [
-            array.to_numpy().tolist()
-            for array in (inputs.tokens, inputs.positions, inputs.input_row_offsets)
-        ]
-        for running in batch:
-            words = [WORDS[token_id] for token_id in running.tokens.all]
-            logits = self.model(token_ids(words)).to_numpy()
-            running.update(int(logits[0, -1].argmax()))
-            self.manager.step(running)
+    def step(self) -> str:
+        """Go one step: what the model is given."""
+        batch = self.scheduler.next_batch()
+        names = [name for name, one in self.texts.items() if one in batch]
+        given = [array.tolist() for array in self.step_18.lay_end_to_end(batch)]
+        assert names == self.max_server.next_batch()
+        pages = {name: len(table) for name, table in self.max_server.tables().items()}
+        assert {name: len(self.table(name)) for name in names} == pages
+        self.tables.append([" ".join(map(str, self.table(name))) for name in PROMPTS])
+        chosen = {name: self.choose(name) for name in names}
+        self.max_server.go_on(chosen)
+        for name, token_id in chosen.items():
+            self.texts[name].go_on(token_id)
+            self.words[name].append(WORDS[token_id])
         return shown(*given)
 
-    def pages(self, name: str) -> list[int]:
+    def choose(self, name: str) -> int:
+        """The token with which the model goes on."""
+        logits = self.model(token_ids(self.words[name])).to_numpy()
+        return int(logits[0, -1].argmax())
+
+    def table(self, name: str) -> list[int]:
         """The pages of a text, in their order."""
-        if name not in self.running:
-            return []
-        [pages] = self.manager.get_req_blocks_per_leaf(self.running[name]).values()
-        return [int(number) for number in pages]
+        table: list[int] = self.pages.tables.get(self.texts.get(name), [])
+        return table
 
 
 def params(config: GPT2Config, page_size: int) -> KVCacheParams:
@@ -110,44 +101,32 @@ def shown(tokens: Sequence[int], positions: Sequence[int], offsets: list[int]) -
 
 def step_18(model: Any) -> str:
     """Four texts in batches and in pages, and what pages save."""
-    load_solution(18)
-    texts = Texts(model)
-    tables: list[list[str]] = []
-
-    def note() -> None:
-        tables.append([" ".join(map(str, texts.pages(name))) for name in PROMPTS])
-
-    texts.come("A")
-    texts.come("B")
-    prompts = texts.step("AB")
-    note()
-    texts.come("C")
-    late = texts.step("C")
-    note()
-    together = texts.step("ABC")
-    note()
-    texts.step("ABC")
-    note()
-    position = texts.running["A"].tokens.processed_length - 1
-    entry, place = divmod(position, PAGE_SIZE)
+    server = Server(model)
+    server.come("A")
+    server.come("B")
+    prompts = server.step()
+    server.come("C")
+    together = server.step()
+    server.come("D")
+    full = server.step()
+    server.leave("B")
+    server.step()
+    position = PAGE_SIZE
+    entry, slot = divmod(position, PAGE_SIZE)
     where = (
         f"{position} // {PAGE_SIZE} = {entry}   entry {entry} of its table: "
-        f"page {texts.pages('A')[entry]}\n"
-        f"{position} %  {PAGE_SIZE} = {place}   place {place} in that page"
+        f"page {server.table('D')[entry]}\n"
+        f"{position} %  {PAGE_SIZE} = {slot}   slot {slot} in that page"
     )
-    texts.leave("B")
-    texts.come("D")
-    texts.step("D")
-    note()
     rows = [
-        [name, *(column[index] or "-" for column in tables)]
+        [name, *(column[index] or "-" for column in server.tables)]
         for index, name in enumerate(PROMPTS)
     ]
-    steps = [f"step {number}" for number in range(1, len(tables) + 1)]
+    steps = [f"step {number}" for number in range(1, len(server.tables) + 1)]
     return page(
         prompts=text(prompts),
-        late=text(late),
         together=text(together),
+        full=text(full),
         pages=text(columns(["text", *steps], rows, [4, *[7] * len(steps)])),
         where=text(where),
         memory=memory(),

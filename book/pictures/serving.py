@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from book.pictures.svg import WIDTH, Drawing
+from course.check.loading import load_solution
 
 HUES = {"A": "blue", "B": "orange", "C": "green", "D": "violet"}
 PAGE_SIZE, PAGES = 4, 6
@@ -10,29 +11,15 @@ PAGE_SIZE, PAGES = 4, 6
 
 def paged_cache() -> Drawing:
     """Three texts, and the pages that hold what is kept of them."""
-    # As in the worked example: A and B begin, then C, and all go on.
-    lengths = {"A": 4, "B": 2, "C": 3}
-    tables: dict[str, list[int]] = {name: [] for name in lengths}
-    free = list(range(PAGES))
-
-    def grow(name: str) -> None:
-        while len(tables[name]) * PAGE_SIZE < lengths[name]:
-            tables[name].append(free.pop(0))
-
-    for name in lengths:
-        grow(name)
-    for _ in range(2):
-        for name in lengths:
-            lengths[name] += 1
-            grow(name)
+    lengths, tables = in_step_4()
     owner = {number: name for name, pages in tables.items() for number in pages}
 
     drawing = Drawing(
         "Three texts in a paged cache",
         f"Above, a page table: {told(tables)}. Below, the memory of the cache: "
-        f"{PAGES} pages with {PAGE_SIZE} places each. A place that is filled shows "
+        f"{PAGES} pages with {PAGE_SIZE} slots each. A slot that is filled shows "
         "which token of its text it holds, counted from 0. The pages of a text need "
-        f"not lie side by side. Page {free[0]} is free.",
+        "not lie side by side, nor in order.",
         WIDTH,
         228,
     )
@@ -51,16 +38,36 @@ def paged_cache() -> Drawing:
         left = number % 3 * gap
         top = 134 + 48 * (number // 3)
         drawing.text(left + 2 * cell, top + 38, f"page {number}", "mid tiny dim")
-        pages = tables.get(owner.get(number, ""), [])
-        for place in range(PAGE_SIZE):
-            token = pages.index(number) * PAGE_SIZE + place if pages else 0
-            filled = pages and token < lengths[owner[number]]
-            hue = HUES[owner[number]] if filled else "plain"
-            drawing.rect(left + place * cell, top, cell, 22, hue)
+        name = owner[number]
+        for slot in range(PAGE_SIZE):
+            token = tables[name].index(number) * PAGE_SIZE + slot
+            filled = token < lengths[name]
+            hue = HUES[name] if filled else "plain"
+            drawing.rect(left + slot * cell, top, cell, 22, hue)
             if filled:
-                x = left + (place + 0.5) * cell
-                drawing.text(x, top + 15.5, f"{owner[number]}{token}", "mid mono tiny")
+                x = left + (slot + 0.5) * cell
+                drawing.text(x, top + 15.5, f"{name}{token}", "mid mono tiny")
     return drawing
+
+
+def in_step_4() -> tuple[dict[str, int], dict[str, list[int]]]:
+    """How long the texts of the worked example are in step 4, and their page tables."""
+    step_18 = load_solution(18)
+    pages = step_18.Pages(PAGES, PAGE_SIZE)
+    scheduler = step_18.Scheduler(pages, max_batch_size=3)
+    texts = {
+        name: step_18.Text([0] * count)
+        for name, count in {"A": 4, "B": 2, "C": 3, "D": 5}.items()
+    }
+    for coming in ("AB", "C", "D"):
+        for name in coming:
+            scheduler.add(texts[name])
+        for text in scheduler.next_batch():
+            text.go_on(0)
+    scheduler.finish(texts.pop("B"))
+    scheduler.next_batch()
+    lengths = {name: len(text) for name, text in texts.items()}
+    return lengths, {name: pages.tables[text] for name, text in texts.items()}
 
 
 def told(tables: dict[str, list[int]]) -> str:

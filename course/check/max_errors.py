@@ -31,7 +31,8 @@ IN_PLAIN_WORDS = (
     ),
     (
         r"^zero-dimensional arrays cannot be concatenated",
-        "NumPy does not compute with MAX's tensors. In MAX it is F.concat.",
+        "np.concatenate joins arrays and lists, and these are neither. For MAX's "
+        "tensors there is F.concat.",
     ),
     (
         r"must be (?:a )?real number, not Tensor",

@@ -29,6 +29,7 @@ from rich.console import Console
 
 from course import book, cli
 from course.bench import figures
+from course.check.traces import COMING_AND_GOING, GROWING
 from course.errors import CourseError, Misuse
 from course.skeleton import read_tasks
 from course.steps import ROOT, STEPS
@@ -430,6 +431,7 @@ QUOTED = [
         r"it writes (\S+)\. \(",
         SERVED["servers"]["course serve"]["8"]["tokens_per_second"],
     ),
+    ("step_18", r"on (\S+) traces of texts", GROWING + COMING_AND_GOING),
 ]
 
 

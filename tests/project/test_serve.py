@@ -726,6 +726,41 @@ def test_changed_step(tmp_path, monkeypatch):
     assert answer.choices[0].text != unchanged
 
 
+@pytest.mark.thorough
+def test_changed_layout(tmp_path, monkeypatch):
+    """The reader's lay_end_to_end is served: other positions there, another text."""
+    shift = 3
+    changes = [
+        (
+            18,
+            "np.arange(text.cached, len(text)",
+            f"{shift} + np.arange(text.cached, len(text)",
+        )
+    ]
+    write_steps(tmp_path, changes)
+    monkeypatch.setenv("COURSE_STEPS_DIR", str(tmp_path))
+    model = GPT2LMHeadModel.from_pretrained(DEMO_MODEL).eval()
+    tokenizer = AutoTokenizer.from_pretrained(DEMO_MODEL)
+    prompt = tokenizer("The little fox", return_tensors="pt").input_ids
+
+    def text(first):
+        ids = prompt
+        for _ in range(NEW_TOKENS):
+            positions = first + torch.arange(ids.shape[1])[None]
+            logits = model(ids, position_ids=positions).logits[0, -1]
+            ids = torch.cat([ids, logits.argmax()[None, None]], dim=1)
+        return tokenizer.decode(ids[0, prompt.shape[1] :], skip_special_tokens=True)
+
+    with torch.no_grad():
+        unchanged, shifted = text(0), text(shift)
+    with Served("--code", "steps") as server:
+        answer = server.client().completions.create(
+            model="demo", prompt="The little fox", temperature=0, max_tokens=NEW_TOKENS
+        )
+    assert answer.choices[0].text == shifted
+    assert answer.choices[0].text != unchanged
+
+
 def test_broken_step(tmp_path, course):
     """A step that cannot be imported is an error with the reader's mistake in it."""
     write_steps(tmp_path)

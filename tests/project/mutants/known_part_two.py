@@ -206,6 +206,58 @@ TENSOR = "weights.data().astype(DType.float32).to_buffer().to_numpy()"
 WRAPPED = "WeightData.from_numpy(array, name)"
 ADAPTER = "weight_adapters={WeightsFormat.safetensors: convert_checkpoint},"
 OFFERED = "ARCHITECTURES = [gpt2_architecture]"
+NEEDED = "needed = -(-len(text) // self.page_size)"
+TABLE = "        table = self.tables.setdefault(text, [])\n"
+GIVEN = "            table.append(self.free.popleft())\n"
+TOO_FEW = "        if missing > len(self.free):\n"
+REFUSED = f"""{TOO_FEW}\
+            raise NoFreePage(f"{{missing}} needed, {{len(self.free)}} free.")
+"""
+ENTRY = "entry, slot = divmod(position, self.page_size)"
+PLACE = "return self.tables[text][entry], slot"
+FREED = "self.free.extend(self.tables.pop(text))"
+TOKENS = "tokens = np.concatenate([text.new for text in texts], dtype=np.int64)"
+EACH_RANGE = "np.arange(text.cached, len(text), dtype=np.int64)"
+POSITIONS = f"""np.concatenate(
+        [{EACH_RANGE} for text in texts]
+    )"""
+OFFSETS = "np.cumsum([0, *lengths], dtype=np.uint32)"
+GROWN = """        for text in self.running:
+            self.pages.grow(text)
+"""
+WHILE_ROOM = "while self.waiting and len(self.running) < self.max_batch_size:"
+STOP = """            if self.pages.missing(self.waiting[0]) > len(self.pages.free):
+                break
+"""
+BEGUN = """            text = self.waiting.popleft()
+            self.pages.grow(text)
+            self.running.append(text)
+"""
+BATCH = "return list(self.running)"
+LEFT = "        self.running.remove(text)\n"
+RELEASED = "        self.pages.release(text)\n"
+HANDED_ON = "Text(context.tokens.active.tolist(), context.tokens.processed_length)"
+
+ONE_BEGUN = """            if self.pages.missing(self.waiting[0]) <= len(self.pages.free):
+                text = self.waiting.popleft()
+                self.pages.grow(text)
+                self.running.append(text)
+"""
+LOST = """            text = self.waiting.popleft()
+            if self.pages.missing(text) > len(self.pages.free):
+                break
+            self.pages.grow(text)
+            self.running.append(text)
+"""
+OVERTAKEN = """        for text in list(self.waiting):
+            if len(self.running) == self.max_batch_size:
+                break
+            if self.pages.missing(text) > len(self.pages.free):
+                continue
+            self.waiting.remove(text)
+            self.pages.grow(text)
+            self.running.append(text)
+"""
 
 # By step: the mistake, or None if it has no name, then pairs of old and new text.
 CHANGES = {
@@ -818,6 +870,162 @@ CHANGES = {
         (None, ("    return quantized\n", "")),
     ],
     18: [
+        ("tokens-not-pages", (NEEDED, "needed = len(text)")),
+        ("page-rounded-down", (NEEDED, "needed = len(text) // self.page_size")),
+        ("page-too-early", (NEEDED, "needed = len(text) // self.page_size + 1")),
+        ("page-too-late", (NEEDED, NEEDED.replace("len(text)", "text.cached"))),
+        (
+            "pages-given-again",
+            ("return needed - len(self.tables.get(text, []))", "return needed"),
+        ),
+        (
+            "pages-of-new-tokens",
+            (NEEDED, NEEDED.replace("len(text)", "len(text.new)")),
+        ),
+        (
+            "text-without-a-table",
+            ("len(self.tables.get(text, []))", "len(self.tables[text])"),
+        ),
+        (
+            "text-without-a-table",
+            (TABLE, "        table = self.tables[text]\n"),
+        ),
+        (
+            "pages-not-in-the-table",
+            (TABLE, TABLE.replace("setdefault", "get")),
+        ),
+        (
+            "table-replaced",
+            (TABLE, "        table = self.tables[text] = []\n"),
+        ),
+        ("page-moved", (GIVEN, GIVEN.replace("append(", "insert(0, "))),
+        ("page-shared", (GIVEN, GIVEN.replace(".popleft()", "[0]"))),
+        ("page-shared", (GIVEN, GIVEN.replace(".popleft()", "[_]"))),
+        ("last-page-refused", (TOO_FEW, TOO_FEW.replace(">", ">="))),
+        ("no-page-unsaid", (REFUSED, "")),
+        ("no-page-unsaid", (TOO_FEW, TOO_FEW.replace(">", "> 1 +"))),
+        (
+            "no-page-unsaid",
+            (REFUSED, "        missing = min(missing, len(self.free))\n"),
+        ),
+        (
+            "partly-given",
+            (REFUSED, ""),
+            (
+                GIVEN,
+                "            if not self.free:\n"
+                "                raise NoFreePage('no page is free')\n" + GIVEN,
+            ),
+        ),
+        (
+            "page-and-slot-swapped",
+            (PLACE, "return slot, self.tables[text][entry]"),
+        ),
+        ("entry-not-page", (PLACE, "return entry, slot")),
+        ("slot-not-in-page", (PLACE, PLACE.replace("slot", "position"))),
+        ("divided-the-wrong-way", (ENTRY, ENTRY.replace("entry, slot", "slot, entry"))),
+        (
+            "position-as-entry",
+            (PLACE, PLACE.replace("[entry]", "[position]")),
+        ),
+        ("pages-not-freed", (FREED, "self.tables.pop(text)")),
+        ("freed-and-kept", (FREED, "self.free.extend(self.tables[text])")),
+        (
+            "a-row-for-each-text",
+            (TOKENS, "tokens = np.array([text.new for text in texts])"),
+        ),
+        (
+            "positions-through-the-batch",
+            (POSITIONS, "np.arange(len(tokens), dtype=np.int64)"),
+        ),
+        (
+            "positions-from-0",
+            (EACH_RANGE, "np.arange(len(text.new), dtype=np.int64)"),
+        ),
+        (
+            "positions-of-the-next",
+            (EACH_RANGE, "np.arange(text.cached + 1, len(text) + 1)"),
+        ),
+        ("positions-of-the-whole-text", (EACH_RANGE, "np.arange(len(text))")),
+        ("positions-all-the-same", (EACH_RANGE, "[text.cached] * len(text.new)")),
+        ("offsets-are-lengths", (OFFSETS, "np.array(lengths, dtype=np.uint32)")),
+        ("offsets-without-0", (OFFSETS, OFFSETS.replace("[0, *lengths]", "lengths"))),
+        (
+            "offsets-without-the-end",
+            (OFFSETS, OFFSETS.replace("*lengths", "*lengths[:-1]")),
+        ),
+        (
+            "offsets-of-whole-texts",
+            ("[len(text.new) for text in texts]", "[len(text) for text in texts]"),
+        ),
+        ("ragged-dtype", (OFFSETS, OFFSETS.replace("uint32", "int64"))),
+        ("ragged-dtype", (TOKENS, TOKENS.replace("int64", "int32"))),
+        ("ragged-dtype", (EACH_RANGE, EACH_RANGE.replace("int64", "float64"))),
+        ("batch-limit-forgotten", (WHILE_ROOM, "while self.waiting:")),
+        ("batch-limit-one-off", (WHILE_ROOM, WHILE_ROOM.replace("<", "<="))),
+        ("admitted-without-pages", (STOP, "")),
+        ("last-page-kept", (STOP, STOP.replace(" > ", " >= "))),
+        (
+            "lost-while-waiting",
+            (STOP + BEGUN, LOST),
+        ),
+        (
+            "admitted-before-growing",
+            (GROWN, "        before = list(self.running)\n"),
+            (
+                f"        {BATCH}",
+                "        for text in before:\n"
+                "            self.pages.grow(text)\n"
+                f"        {BATCH}",
+            ),
+        ),
+        (
+            "one-admitted-at-a-time",
+            (WHILE_ROOM, WHILE_ROOM.replace("while", "if")),
+            (STOP + BEGUN, ONE_BEGUN),
+        ),
+        (
+            "waits-for-the-batch",
+            (
+                GROWN,
+                GROWN
+                + "        if self.running:\n            return list(self.running)\n",
+            ),
+        ),
+        (
+            "overtaken",
+            (f"        {WHILE_ROOM}\n{STOP}{BEGUN}", OVERTAKEN),
+        ),
+        (
+            "last-come-first-served",
+            ("self.waiting[0]", "self.waiting[-1]"),
+            ("self.waiting.popleft()", "self.waiting.pop()"),
+        ),
+        (
+            "running-left-out",
+            (GROWN, GROWN + "        before = len(self.running)\n"),
+            (BATCH, "return self.running[before:]"),
+        ),
+        (
+            "still-waiting",
+            ("text = self.waiting.popleft()", "text = self.waiting[0]"),
+        ),
+        ("scheduled-without-pages", (GROWN, "")),
+        (
+            "scheduled-without-pages",
+            (BEGUN, BEGUN.replace("self.pages.grow(text)", "pass")),
+        ),
+        ("finished-keeps-its-pages", (RELEASED, "")),
+        ("finished-goes-on", (LEFT, "")),
+        (None, (BATCH, "return list(self.running)[1:]")),
+        (None, (BATCH, "pass")),
+        (None, (TOKENS, TOKENS.replace("texts]", "texts[::-1]]"))),
+        (None, (FREED, "self.free.append(self.tables.pop(text)[0])")),
+        ("whole-text-handed-over", (HANDED_ON, HANDED_ON.replace("active", "all"))),
+        (
+            "cached-not-handed-over",
+            (HANDED_ON, "Text(context.tokens.active.tolist())"),
+        ),
         ("not-converted", ("convert_weights(tensors).items()", "tensors.items()")),
         ("not-wrapped", (WRAPPED, "array")),
         ("weight-misnamed", (WRAPPED, WRAPPED.replace("name", '"weight"'))),
@@ -844,7 +1052,8 @@ CHANGES = {
         ),
         ("adapter-not-registered", (ADAPTER, "weight_adapters=convert_checkpoint,")),
         ("wrong-part", ("config=ServedGPT2Config", "config=GPT2PipelineModel")),
-        ("wrong-part", ("    batching=RaggedBatches,\n", "")),
+        ("wrong-part", ("model=BatchedGPT2", "model=GPT2PipelineModel")),
+        ("wrong-part", ("cls = GPT2Batches", "cls = RaggedBatches")),
         ("wrong-part", ("memory_planner=PagedMemoryPlanner", "memory_planner=None")),
         (None, (OFFERED, "ARCHITECTURE = [gpt2_architecture]")),
         (None, (TENSOR, f"2 * {TENSOR}")),

@@ -407,6 +407,81 @@ CHANGES = {
     ],
     18: [
         (
+            "pages as a sorted list",
+            (
+                "from collections import deque\n",
+                "import bisect\nimport math\nfrom collections import deque\n",
+            ),
+            ("self.free = deque(range(count))", "self.free = list(range(count))"),
+            (known.NEEDED, "needed = math.ceil(len(text) / self.page_size)"),
+            (known.TABLE, "        table = list(self.tables.get(text, []))\n"),
+            (
+                known.GIVEN,
+                "            table.append(self.free.pop())\n"
+                "        self.tables[text] = table\n",
+            ),
+            (
+                known.FREED,
+                "for page in self.tables.pop(text, []):\n"
+                "            bisect.insort(self.free, page)",
+            ),
+            (
+                f"{known.ENTRY}\n        {known.PLACE}",
+                "table = self.tables[text]\n"
+                "        return table[position // self.page_size], position % self.page_size",
+            ),
+        ),
+        (
+            "laid out token by token",
+            (
+                known.TOKENS,
+                "tokens = np.array([i for text in texts for i in text.new], np.int64)",
+            ),
+            (
+                known.POSITIONS,
+                "np.array(\n        [text.cached + i for text in texts"
+                " for i in range(len(text.new))], np.int64\n    )",
+            ),
+            (
+                known.OFFSETS,
+                "np.array([sum(lengths[:i]) for i in range(len(lengths) + 1)], 'uint32')",
+            ),
+        ),
+        (
+            "refused by grow",
+            (
+                known.STOP + known.BEGUN,
+                "            try:\n"
+                "                self.pages.grow(self.waiting[0])\n"
+                "            except NoFreePage:\n"
+                "                break\n"
+                "            self.running += [self.waiting.popleft()]\n",
+            ),
+        ),
+        (
+            "pages given one by one, and taken back",
+            (
+                known.REFUSED + known.TABLE,
+                "        table = self.tables.setdefault(text, [])\n"
+                "        before = len(table)\n",
+            ),
+            (
+                known.GIVEN,
+                "            if not self.free:\n"
+                "                while len(table) > before:\n"
+                "                    self.free.appendleft(table.pop())\n"
+                "                raise NoFreePage\n" + known.GIVEN,
+            ),
+        ),
+        (
+            "those that run, and those that begin",
+            (known.BATCH, "return [*self.running]"),
+            (
+                known.LEFT,
+                "        self.running = [one for one in self.running if one is not text]\n",
+            ),
+        ),
+        (
             "copied by NumPy",
             (known.DTYPE, f"import numpy as np\n{known.DTYPE}"),
             (
@@ -418,9 +493,9 @@ CHANGES = {
             "other classes",
             (
                 "gpt2_architecture =",
-                "class Mine(GPT2PipelineModel): ...\n\n\ngpt2_architecture =",
+                "class Mine(BatchedGPT2): ...\n\n\ngpt2_architecture =",
             ),
-            ("pipeline_model=GPT2PipelineModel", "pipeline_model=Mine"),
+            ("pipeline_model=BatchedGPT2", "pipeline_model=Mine"),
             (known.OFFERED, "ARCHITECTURES = list((gpt2_architecture,))"),
         ),
     ],
