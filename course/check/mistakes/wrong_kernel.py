@@ -92,7 +92,6 @@ def _dot(call: Call, width: int) -> ByMistake:
         "tail-of-one-operand": lambda: call.y([registers + x[whole:] @ w[:left]]),
         "tail-of-the-other-operand": lambda: call.y([registers + x[:left] @ w[whole:]]),
         "all-counted-twice": lambda: call.y([registers + x @ w]),
-        "tail-overwrites": lambda: call.y([x[k - 1] * w[k - 1]]),
     }
 
 

@@ -222,7 +222,7 @@ POSITIONS = f"""np.concatenate(
         [{EACH_RANGE} for text in texts]
     )"""
 OFFSETS = "np.cumsum([0, *lengths], dtype=np.uint32)"
-GROWN = """        for text in self.running:
+GROWN_TABLES = """        for text in self.running:
             self.pages.grow(text)
 """
 WHILE_ROOM = "while self.waiting and len(self.running) < self.max_batch_size:"
@@ -971,7 +971,7 @@ CHANGES = {
         ),
         (
             "admitted-before-growing",
-            (GROWN, "        before = list(self.running)\n"),
+            (GROWN_TABLES, "        before = list(self.running)\n"),
             (
                 f"        {BATCH}",
                 "        for text in before:\n"
@@ -987,8 +987,8 @@ CHANGES = {
         (
             "waits-for-the-batch",
             (
-                GROWN,
-                GROWN
+                GROWN_TABLES,
+                GROWN_TABLES
                 + "        if self.running:\n            return list(self.running)\n",
             ),
         ),
@@ -1003,14 +1003,14 @@ CHANGES = {
         ),
         (
             "running-left-out",
-            (GROWN, GROWN + "        before = len(self.running)\n"),
+            (GROWN_TABLES, GROWN_TABLES + "        before = len(self.running)\n"),
             (BATCH, "return self.running[before:]"),
         ),
         (
             "still-waiting",
             ("text = self.waiting.popleft()", "text = self.waiting[0]"),
         ),
-        ("scheduled-without-pages", (GROWN, "")),
+        ("scheduled-without-pages", (GROWN_TABLES, "")),
         (
             "scheduled-without-pages",
             (BEGUN, BEGUN.replace("self.pages.grow(text)", "pass")),
