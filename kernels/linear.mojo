@@ -5,6 +5,7 @@ from .finish import Finish
 from .many_rows import PANEL, TILE_ROWS, outer_tile, pack
 from .matrix import Matrix
 from .parallel import parallel_ranges
+from .tiles import fits_tiles, linear_in_tiles
 
 comptime ROWS_WORTH_PACKING = 16
 """From this many rows of x on, rearranging the weights first pays."""
@@ -61,7 +62,9 @@ def linear[
                     i += rows
 
     var work = x.rows * w.rows * w.columns
-    if x.rows < ROWS_WORTH_PACKING:
+    if fits_tiles(w):
+        linear_in_tiles(y, x, w, finish)
+    elif x.rows < ROWS_WORTH_PACKING:
         parallel_ranges(few_rows, w.rows, work, 4)
     else:
         parallel_ranges(many_rows, w.rows, work, PANEL)
