@@ -6,11 +6,12 @@ int8 each row gets a scale of its own. Products are exact, and sums int32 or flo
 """
 
 from std.ffi import external_call
-from std.math import ceildiv, round
+from std.math import ceildiv
 from std.sys import CompilationTarget, llvm_intrinsic, prefetch, PrefetchOptions, size_of
 
 from .finish import Finish
 from .matrix import Matrix
+from .narrow import narrowed, scale_for
 from .parallel import parallel_ranges
 from .vector import Values, Vector, WIDTH, transpose
 
@@ -20,19 +21,23 @@ comptime TILE = 16
 comptime TILE_BYTES = 64
 """Bytes in a row of a tile."""
 
-comptime LARGEST = 127
-"""The largest whole number that int8 has on both sides of 0."""
+comptime ALLOWED = True
+"""Whether tiles are used where the processor has them; a test compiles without."""
 
 
-def fits_tiles[dtype: DType](w: Matrix[dtype, _]) -> Bool:
-    """Whether this processor has tiles for such weights, and w is made of whole ones."""
-    comptime if not CompilationTarget.has_intel_amx():
-        return False
-    elif dtype != DType.int8 and dtype != DType.bfloat16:
-        return False
-    else:
-        comptime columns = TILE_BYTES // size_of[Scalar[dtype]]()
-        return w.rows >= TILE and w.columns % columns == 0 and w.columns > 0
+def has_tiles[dtype: DType]() -> Bool:
+    """Whether this processor multiplies such numbers in tiles."""
+    return (
+        ALLOWED
+        and CompilationTarget.has_intel_amx()
+        and (dtype == DType.int8 or dtype == DType.bfloat16)
+    )
+
+
+def fits_tiles(w: Matrix[_, _]) -> Bool:
+    """Whether w is at least one tile high, and so many whole tiles wide."""
+    comptime columns = TILE_BYTES // size_of[Scalar[w.dtype]]()
+    return w.rows >= TILE and w.columns > 0 and w.columns % columns == 0
 
 
 def allow_tiles() -> Bool:
@@ -98,25 +103,12 @@ def pack_row[
 ) -> Float32:
     """Writes a row of x into its place among the 16, and returns its scale."""
     comptime group = 4 // size_of[Scalar[dtype]]()
-    var scale = Float32(1)
-    comptime if dtype == DType.int8:
-        var largest = Vector(0)
-        for c in range(0, k, WIDTH):
-            largest = max(largest, abs(x.unsafe_load[width=WIDTH](c)))
-        scale = largest.reduce_max() / LARGEST
-        if scale == 0:
-            scale = 1
-    var factor = 1 / scale
+    var scale = scale_for[dtype](x, k)
     var place = block.unsafe_offset(row * group)
-    for c in range(0, k, WIDTH):
-        var values = x.unsafe_load[width=WIDTH](c)
-        var narrow: SIMD[dtype, WIDTH]
-        comptime if dtype == DType.int8:
-            narrow = round(values * factor).cast[dtype]()
-        else:
-            narrow = values.cast[dtype]()
-        comptime for g in range(0, WIDTH, group):
-            place.unsafe_store((c + g) * TILE, narrow.slice[group, offset=g]())
+    for column in range(0, k, WIDTH):
+        var narrow = narrowed[dtype](x.unsafe_load[width=WIDTH](column), scale)
+        comptime for c in range(0, WIDTH, group):
+            place.unsafe_store((column + c) * TILE, narrow.slice[group, offset=c]())
     return scale
 
 
