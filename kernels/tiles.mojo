@@ -9,6 +9,7 @@ from std.ffi import external_call
 from std.math import ceildiv
 from std.sys import CompilationTarget, llvm_intrinsic, prefetch, PrefetchOptions, size_of
 
+from .allowed import TILES
 from .finish import Finish
 from .matrix import Matrix
 from .narrow import narrowed, scale_for
@@ -21,14 +22,10 @@ comptime TILE = 16
 comptime TILE_BYTES = 64
 """Bytes in a row of a tile."""
 
-comptime ALLOWED = True
-"""Whether tiles are used where the processor has them; a test compiles without."""
-
-
 def has_tiles[dtype: DType]() -> Bool:
     """Whether this processor multiplies such numbers in tiles."""
     return (
-        ALLOWED
+        TILES
         and CompilationTarget.has_intel_amx()
         and (dtype == DType.int8 or dtype == DType.bfloat16)
     )
