@@ -79,6 +79,7 @@ remake: .venv/dev-installed ## Make again what is made: skeletons, and much of t
 	@.venv/bin/python -m book.pictures
 	@.venv/bin/python -m book.tables
 	@.venv/bin/python -m book.reports
+	@.venv/bin/python -m book.surgery
 	@.venv/bin/python -m book.numbers.make
 	@.venv/bin/python book/explorers/make.py
 

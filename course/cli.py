@@ -213,12 +213,27 @@ def generate(
     prompt: Annotated[str, typer.Argument(help="The text to go on from.")],
     model: Model = None,
     code: Code = "solutions",
+    transplants: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--with",
+            metavar="N",
+            help="Take your step N for the solution's; may be given several times.",
+        ),
+    ] = None,
     max_new_tokens: Annotated[
         int | None,
         typer.Option(
             min=1, help="How many tokens to generate. Default: 200, if they fit."
         ),
     ] = None,
+    top: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="No text, but the N likeliest next tokens, before any dial is turned.",
+        ),
+    ] = 0,
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Always take the most likely token.")
     ] = False,
@@ -285,7 +300,9 @@ def generate(
         prompt=as_text(prompt),
         model=model,
         code=code,
+        transplants=transplants or [],
         max_new_tokens=max_new_tokens,
+        top=top,
         sampling={
             "temperature": 0.0 if greedy else temperature,
             "top_k": top_k,

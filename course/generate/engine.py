@@ -12,9 +12,13 @@ from typing import Any
 import numpy as np
 from max.driver import CPU, Device
 from max.experimental.tensor import Tensor
+from numpy.typing import NDArray
 from rich.console import Console
 
-from course.errors import Misuse
+from course.check.building import call
+from course.check.kernel.compile_errors import ERROR
+from course.errors import CourseError, Misuse
+from course.generate.embeddings import use_embeddings
 from course.generate.request import Request
 from course.model.checkpoint import Checkpoint
 from course.model.compile import (
@@ -24,7 +28,7 @@ from course.model.compile import (
     compile_kernels,
 )
 from course.model.kernel_package import KernelsUnavailable, package
-from course.model.modules import Code
+from course.model.modules import FAST_MODEL, Code
 from course.runtime import find_device
 
 
@@ -44,7 +48,11 @@ class Engine(ABC):
 
     @abstractmethod
     def start(self, new_tokens: int) -> Iterator[int]:
-        """Compile the model; yield token after token."""
+        """Prepare the model; yield token after token."""
+
+    @abstractmethod
+    def logits(self) -> NDArray[np.float32]:
+        """Prepare the model; score every token as the one after the prompt."""
 
     @cached_property
     def prompt(self) -> list[int]:
@@ -76,25 +84,41 @@ class WholeSequence(Engine):
         return f"no cache: the whole text again for each token, float32, {self.place}"
 
     def start(self, new_tokens: int) -> Iterator[int]:
-        """Compile the model; yield token after token."""
-        model = self.code.compilation.compile_model(
-            build_whole_sequence(self.checkpoint, self.code, self.device)
-        )
+        """Prepare the model; yield token after token."""
+        model = self.model()
 
         def filtered(input_ids: Tensor) -> Tensor:
-            [[logits]] = model(input_ids).to_numpy()
             [text] = input_ids.to_numpy().tolist()
-            kept = self._filter(logits, text)
-            return Tensor.from_dlpack(kept[None, None]).to(self.device)
+            logits = model(input_ids).to_numpy().copy()
+            # Step 12 is given all positions there are, and has to take the last.
+            logits[0, -1] = self._filter(last(logits), text)
+            return Tensor.from_dlpack(logits).to(self.device)
 
         tokens = self.code.generation.generate_tokens(
             filtered,
-            Tensor.from_dlpack(np.array([self.prompt])).to(self.device),
+            self._input_ids(),
             new_tokens,
             temperature=self.sampling.temperature,
             rng=self.rng,
         )
         return (int(token.to_numpy()[0, 0]) for token in tokens)
+
+    def logits(self) -> NDArray[np.float32]:
+        """Prepare the model; score every token as the one after the prompt."""
+        return last(self.model()(self._input_ids()).to_numpy())
+
+    def model(self) -> Compiled:
+        """From token IDs to the logits of the last position."""
+        return self.code.compilation.compile_model(
+            build_whole_sequence(self.checkpoint, self.code, self.device)
+        )
+
+    def _input_ids(self) -> Tensor:
+        text, tokenizer = self.request.prompt, self.checkpoint.tokenizer
+        ids: Tensor = self.code.generation.encode_text(
+            text, tokenizer, device=self.device
+        )
+        return ids
 
     def _filter(self, logits: Any, text: list[int]) -> Any:
         step, sampling = self.code.sampling, self.sampling
@@ -107,6 +131,37 @@ class WholeSequence(Engine):
         return (likely * sampling.temperature).astype(np.float32)
 
 
+def last(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The last position's logits of the only text.
+
+    Raises:
+        ValueError: One is NaN: the weights or the model are broken.
+    """
+    row: NDArray[np.float32] = logits[0, -1]
+    if np.isnan(row).any():
+        raise ValueError("the logits are NaN")
+    return row
+
+
+class Eager(WholeSequence):
+    """The same loop around a model that nobody compiles.
+
+    A token takes longer so; but a step that was just changed is heard at once.
+    """
+
+    @property
+    def description(self) -> str:
+        """What it is using, in a few words."""
+        return f"no cache, nothing compiled, float32, {self.place}"
+
+    def model(self) -> Compiled:
+        """From token IDs to the logits of every position."""
+        model = build_whole_sequence(self.checkpoint, self.code, self.device)
+        if self.request.form == "embeddings":
+            use_embeddings(model, self.code.config(self.checkpoint.config))
+        return lambda input_ids: call(model, [input_ids])
+
+
 class Cached(Engine):
     """Step 15's model, on MAX's own operations."""
 
@@ -116,17 +171,29 @@ class Cached(Engine):
         return f"KV cache, stock operations, float32, {self.place}"
 
     def start(self, new_tokens: int) -> Iterator[int]:
-        """Compile the model; yield token after token."""
-        decoder = self.code.cache.Decoder(
+        """Prepare the model; yield token after token."""
+        tokens = self.code.sampling.generate_tokens(
+            self.decoder(new_tokens),
+            [self.prompt],
+            new_tokens,
+            self.sampling,
+            self.rng,
+        )
+        return (token_id for [token_id] in tokens)
+
+    def logits(self) -> NDArray[np.float32]:
+        """Prepare the model; score every token as the one after the prompt."""
+        [logits] = self.decoder(0).prefill([self.prompt])
+        return logits
+
+    def decoder(self, new_tokens: int) -> Any:
+        """Step 15's decoder, with room for the prompt and so many tokens."""
+        return self.code.cache.Decoder(
             self.compile(),
             self.code.config(self.checkpoint.config),
             capacity=len(self.prompt) + new_tokens,
             device=self.device,
         )
-        tokens = self.code.sampling.generate_tokens(
-            decoder, [self.prompt], new_tokens, self.sampling, self.rng
-        )
-        return (token_id for [token_id] in tokens)
 
     def compile(self) -> Compiled:
         """What the decoder decodes with."""
@@ -150,20 +217,33 @@ class Kernels(Cached):
         return compile_kernels(self.checkpoint, self.code, self.package, dtype)
 
 
+def refused_with_kernel(error: KernelsUnavailable) -> CourseError:
+    """Say why there are no kernels with the reader's step 17 among them."""
+    if found := ERROR.search(str(error)):
+        line, said = found.groups()
+        return CourseError(
+            f"Your kernel does not compile: line {line}, {said}. "
+            f"`course check {FAST_MODEL}` says more."
+        )
+    return Misuse(f"--with {FAST_MODEL} needs the kernels. {error}")
+
+
 def choose_engine(
     checkpoint: Checkpoint, code: Code, request: Request, notes: Console
 ) -> Engine:
     """Choose the fastest form that the request and the machine allow.
 
     Raises:
-        Misuse: The request asks for weights that only the kernels can read, where
-            there are none.
+        CourseError: The request asks for what only the kernels can do, where there are
+            none, or the reader's among them does not compile.
     """
     device = find_device(request.device)
     parts = (checkpoint, code, request, device)
-    if not request.cache or not code.fast:
+    if request.form in ("eager", "embeddings"):
+        return Eager(*parts)
+    if request.form == "compiled" or not code.fast:
         return WholeSequence(*parts)
-    if request.stock_kernels:
+    if request.form == "cached":
         return Cached(*parts)
     try:
         if not isinstance(device, CPU):
@@ -174,5 +254,7 @@ def choose_engine(
             raise Misuse(
                 f"--dtype {request.dtype} needs the kernels. {error}"
             ) from None
+        if FAST_MODEL in request.transplants:
+            raise refused_with_kernel(error) from None
         notes.print(f"{error} Using MAX's own operations instead.")
         return Cached(*parts)

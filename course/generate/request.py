@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from course.errors import Misuse, assert_text
+from course.steps import STEPS, get_step
+
+Form = Literal["eager", "embeddings", "compiled", "kernels", "cached"]
+
+# The forms of the model, and the steps that each is made of. The first two are not
+# compiled: a step that was just changed is heard in seconds.
+FORMS: dict[Form, set[int]] = {
+    "eager": {1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13},
+    "embeddings": {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13},
+    "compiled": {1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 14},
+    "kernels": {1, 3, 8, 13, 16, 17},
+    "cached": {1, 3, 4, 8, 13, 15, 16},
+}
 
 
 @dataclass(frozen=True)
@@ -13,6 +27,8 @@ class Request:
     """The options of the command, whose values have been looked at one by one.
 
     Attributes:
+        transplants: The steps that are the reader's where all else is the solutions'.
+        top: How many of the likeliest next tokens are shown in place of a text.
         sampling: The fields of step 16's `Sampling`.
 
     Raises:
@@ -22,7 +38,9 @@ class Request:
     prompt: str
     model: str | None = None
     code: str = "solutions"
+    transplants: Sequence[int] = ()
     max_new_tokens: int | None = None
+    top: int = 0
     sampling: Mapping[str, float] = field(default_factory=dict)
     seed: int | None = None
     stop: Sequence[str] = ()
@@ -44,3 +62,61 @@ class Request:
             raise Misuse(
                 f"--dtype {self.dtype} needs the Mojo kernels; leave out {other}."
             )
+        if self.transplants:
+            self._assert_transplants()
+
+    @property
+    def form(self) -> Form:
+        """The form of the model that is asked for."""
+        if self.transplants:
+            return form_with(self.transplants)
+        if not self.cache:
+            return "compiled"
+        return "cached" if self.stock_kernels else "kernels"
+
+    @property
+    def whose(self) -> str:
+        """What of the code is the reader's; nothing, if nothing is."""
+        if self.code == "steps":
+            return "your steps"
+        return " and ".join(f"your step {number:02d}" for number in self.transplants)
+
+    def _assert_transplants(self) -> None:
+        form, rounds = form_with(self.transplants), self.dtype != "float32"
+        options = {
+            "--code steps": self.code == "steps",
+            "--no-cache": not self.cache,
+            "--stock-kernels": self.stock_kernels,
+            f"--dtype {self.dtype}": rounds and form != "kernels",
+        }
+        for option, is_given in options.items():
+            if is_given:
+                raise Misuse(
+                    f"{option} does not go with {options_of(self.transplants)}, which "
+                    "says itself what the model is made of."
+                )
+
+
+def form_with(steps: Sequence[int]) -> Form:
+    """The first form of the model that is made of all these steps.
+
+    Raises:
+        Misuse: There is none, or no such step.
+    """
+    wanted = {get_step(number).number for number in steps}
+    for form, made_of in FORMS.items():
+        if wanted <= made_of:
+            return form
+    if (serving := len(STEPS)) in wanted:
+        raise Misuse(
+            f"--with {serving}: step {serving} is no part of generating. `course serve "
+            "--code steps` is its."
+        )
+    raise Misuse(
+        f"{options_of(steps)}: no model is made of all of these. Say fewer at a time."
+    )
+
+
+def options_of(steps: Sequence[int]) -> str:
+    """The options as they were typed: "--with 3 --with 7"."""
+    return " ".join(f"--with {number}" for number in steps)

@@ -6,11 +6,13 @@ import dataclasses
 import hashlib
 import importlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from course.check.loading import load_step
 from course.errors import CourseError
 from course.model.config import GPT2Config
 from course.model.kernel_package import KERNELS, with_readers_file
@@ -18,6 +20,8 @@ from course.open_todos import next_todo
 from course.siblings import use_solutions
 from course.steps import STEPS, Step, from_root, get_step
 
+LANGUAGE_MODEL = 11
+"""The step that makes the model out of those before it."""
 WHOLE_MODEL = 12
 """The step that ends Part I."""
 FAST_MODEL = 17
@@ -41,6 +45,7 @@ class Code:
 
     Attributes:
         kernels: The Mojo sources: ours, or with the reader's step 17 among them.
+        sources: The files of the steps that may be imported, done or not.
         fast: Whether Part II is there: where the reader has not done it, solutions
             stand in for it, and the cache and the kernels are not to be used.
     """
@@ -53,6 +58,7 @@ class Code:
     sampling: ModuleType
     kernel: ModuleType
     kernels: Path
+    sources: tuple[Path, ...]
     fast: bool
 
     def config(self, config: GPT2Config) -> Any:
@@ -61,30 +67,37 @@ class Code:
 
     @property
     def digest(self) -> str:
-        """Stands for the text of the steps that may be imported, done or not."""
-        first = Path(str(self.configuration.__file__))
+        """Stands for the text of the steps that may be imported."""
         digest = hashlib.sha256()
-        for step in STEPS[:FAST_MODEL]:
-            path = first.with_name(first.name.replace("01", f"{step.number:02d}"))
-            # Whatever else lies in the folder is no part of the model.
+        for path in self.sources:
             if path.is_file():
                 digest.update(path.read_bytes())
         return digest.hexdigest()
 
 
-def load_code(whose: str) -> Code:
+def load_code(whose: str, transplants: Sequence[int] = ()) -> Code:
     """Import the finished steps.
 
     Args:
         whose: "solutions", or "steps" for the reader's own, of which Part I must be
             done.
+        transplants: The steps that are the reader's nevertheless, among solutions.
 
     Raises:
-        CourseError: The reader's steps are not done.
+        CourseError: The reader's steps are not done, or cannot be imported.
     """
     if whose == "solutions":
-        modules = {part: solution(number) for part, number in STEP_OF.items()}
-        return Code(**modules, kernels=KERNELS, fast=True)
+        for number in sorted(transplants):
+            _transplant(get_step(number))
+        return Code(
+            **{part: solution(number) for part, number in STEP_OF.items()},
+            kernels=_readers_kernels() if FAST_MODEL in transplants else KERNELS,
+            sources=tuple(
+                step.skeleton if step.number in transplants else step.solution
+                for step in STEPS[:FAST_MODEL]
+            ),
+            fast=True,
+        )
     for step in STEPS[:WHOLE_MODEL]:
         assert_done(step)
     fast = has_part_two(whose)
@@ -93,9 +106,12 @@ def load_code(whose: str) -> Code:
         part: _reader(number) if number <= last else solution(number)
         for part, number in STEP_OF.items()
     }
-    mojo_file, _ = get_step(FAST_MODEL).parts
-    kernels = with_readers_file(mojo_file.skeleton) if fast else KERNELS
-    return Code(**modules, kernels=kernels, fast=fast)
+    return Code(
+        **modules,
+        kernels=_readers_kernels() if fast else KERNELS,
+        sources=tuple(step.skeleton for step in STEPS[:FAST_MODEL]),
+        fast=fast,
+    )
 
 
 def has_part_two(whose: str) -> bool:
@@ -105,8 +121,13 @@ def has_part_two(whose: str) -> bool:
     )
 
 
+def _readers_kernels() -> Path:
+    mojo_file, _ = get_step(FAST_MODEL).parts
+    return with_readers_file(mojo_file.skeleton)
+
+
 def solution(number: int) -> ModuleType:
-    """Import a solution."""
+    """Import a solution, or the step of the reader's that stands in for it."""
     use_solutions()
     return _import(get_step(number).solution)
 
@@ -129,8 +150,26 @@ def _import(path: Path) -> ModuleType:
         ) from None
 
 
-def assert_done(step: Step) -> None:
+def _transplant(step: Step) -> None:
+    """Have the steps that import a solution get the reader's step in its place."""
+    try:
+        module = load_step(step, step.skeleton)
+    except CourseError:
+        raise
+    except Exception as error:
+        raise CourseError(
+            f"{from_root(step.skeleton)} cannot be imported: {type(error).__name__}: "
+            f"{error}. `course check {step.number}` says more."
+        ) from None
+    sys.modules[step.module] = sys.modules[step.solution.stem] = module
+
+
+def assert_done(step: Step, option: str = "--code steps") -> None:
     """Refuse a step of the reader's that is not done.
+
+    Args:
+        step: The step.
+        option: What asks for it.
 
     Raises:
         CourseError: It is not; the message says which TODO is open.
@@ -139,6 +178,6 @@ def assert_done(step: Step) -> None:
         path, line, todo = found
         raise CourseError(
             f"{from_root(path)} is not done yet: line {line}, {todo.todo}. "
-            f"`course check {step.number}` says more; without --code steps, the "
+            f"`course check {step.number}` says more; without {option}, the "
             "solutions are used."
         )

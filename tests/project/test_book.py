@@ -156,7 +156,7 @@ def test_sizes(built):
 # ---- pictures and whatever else a script writes
 
 
-@pytest.mark.parametrize("script", ["pictures", "tables", "reports"])
+@pytest.mark.parametrize("script", ["pictures", "tables", "reports", "surgery"])
 def test_made_by_its_script(script):
     """What is committed is what the script makes."""
     ran = subprocess.run(
@@ -586,12 +586,26 @@ def test_form(step):
         "<summary>Show solution</summary>",
         f"{{{{#include ../../solutions/solution_{number}.py}}}}",
         "## What could go wrong",
+        *hear_it(step),
         "**Next**",
     ]
     place = 0
     for part in parts:
         place = text.find(part, place)
         assert place >= 0, f"{part} is missing, or not where it belongs"
+
+
+def hear_it(step):
+    """How a chapter lets its step be heard, and what was made to be read there."""
+    if step.number in (1, len(STEPS)):
+        return []
+    made = SOURCE / "surgery" / f"{step.module}.md"
+    surgery = [f"{{{{#include surgery/{made.name}}}}}"] if made.is_file() else []
+    return [
+        "## Hear it",
+        f'course generate "The little fox" --with {step.number}',
+        *surgery,
+    ]
 
 
 # ---- words
