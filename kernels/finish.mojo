@@ -43,11 +43,17 @@ struct Finish[
         sums: Pointer[Float32, _],
         column: Int,
     ):
+        """Writes the results of `width` sums that are in memory."""
+        self.write_values(y, sums.unsafe_load[width=width](), column)
+
+    @always_inline
+    def write_values[
+        width: Int, //
+    ](self, y: Pointer[mut=True, Float32, _], sums: Values[width], column: Int):
         """Writes the results of `width` sums."""
         var scale = self.scale.unsafe_load[width=width](column)
         var bias = self.bias.unsafe_load[width=width](column)
-        var scaled = sums.unsafe_load[width=width]().fma(scale, bias)
-        y.unsafe_store(activate[Self.activation, width](scaled))
+        y.unsafe_store(activate[Self.activation, width](sums.fma(scale, bias)))
 
 
 @always_inline

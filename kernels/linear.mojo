@@ -4,7 +4,9 @@ from .few_rows import dot_rows
 from .finish import Finish
 from .many_rows import PANEL, TILE_ROWS, outer_tile, pack
 from .matrix import Matrix
+from .narrow import round_rows
 from .parallel import parallel_ranges
+from .tiles import allow_tiles, fits_tiles, has_tiles, linear_in_tiles
 
 comptime ROWS_WORTH_PACKING = 16
 """From this many rows of x on, rearranging the weights first pays."""
@@ -26,12 +28,50 @@ def linear[
 ):
     """Writes y[i, j] = finish(x[i] · w[j]) for all rows of x and of w.
 
+    Where the weights are narrower than float32, x is made as narrow: products of two
+    narrow numbers are what a processor is fast at. Sums stay wide.
+
     Args:
         y: The result, [m, n].
         x: The activations, [m, k].
         w: The weights, [n, k].
         finish: Applies scale, bias and activation.
     """
+    comptime if dtype == DType.float32:
+        linear_in_registers(y, x, w, finish)
+    elif has_tiles[dtype]():
+        if fits_tiles(w) and allow_tiles():
+            linear_in_tiles(y, x, w, finish)
+        else:
+            linear_rounded(y, x, w, finish)
+    else:
+        linear_rounded(y, x, w, finish)
+
+
+def linear_rounded[
+    dtype: DType, //
+](
+    y: Matrix[mut=True, DType.float32, _],
+    x: Matrix[DType.float32, _],
+    w: Matrix[dtype, _],
+    finish: Finish,
+):
+    """Writes the same sums, of numbers that are rounded but kept as float32."""
+    var memory = List[Float32](unsafe_uninit_length=x.rows * x.columns)
+    var rounded = Matrix(memory.unsafe_ptr(), x.rows, x.columns, x.columns)
+    round_rows[dtype](rounded, x)
+    linear_in_registers(y, rounded, w, finish)
+
+
+def linear_in_registers[
+    dtype: DType, //
+](
+    y: Matrix[mut=True, DType.float32, _],
+    x: Matrix[DType.float32, _],
+    w: Matrix[dtype, _],
+    finish: Finish,
+):
+    """Writes the same, with products in float32: w is converted after it was loaded."""
 
     def few_rows(first: Int, last: Int) {imm}:
         var memory = Array[Float32, ROWS_TOGETHER * BLOCK](fill=0)

@@ -160,18 +160,18 @@ def test_dot_rows(step):
     assert_function(step, "dot_rows")
 
 
-def rounded(weight, dtype):
-    """What is left of a float32 weight, [out, in], when it is kept in fewer bits."""
+def rounded(rows, dtype):
+    """What is left of float32 rows, [..., columns], that are kept in fewer bits."""
     import torch
 
-    exact = torch.from_numpy(np.ascontiguousarray(weight))
+    exact = torch.as_tensor(np.ascontiguousarray(rows))
     if dtype == DType.bfloat16:
         return exact.bfloat16().float().numpy()
     if dtype == DType.int8:
-        scale = exact.abs().amax(dim=1, keepdim=True) / 127
+        scale = exact.abs().amax(dim=-1, keepdim=True) / 127
         scale = torch.where(scale == 0, torch.ones_like(scale), scale)
         return (torch.round(exact / scale) * scale).numpy()
-    return weight
+    return rows
 
 
 @reference(["rows"])
@@ -185,7 +185,7 @@ def quantized(_):
 
 @reference(KINDS)
 def layer(kind):
-    """A linear layer of torch whose weight was rounded."""
+    """A linear layer of torch whose weight was rounded, and whose input is."""
     import torch
     from transformers.activations import NewGELUActivation
 
@@ -194,7 +194,8 @@ def layer(kind):
     weight = random.normal(size=(21, 13)).astype(np.float32)
     x = random.normal(size=(2, ROWS, 13)).astype(np.float32)
     shift = random.normal(size=21).astype(np.float32) if bias else np.zeros(21)
-    y = torch.from_numpy(x) @ torch.from_numpy(rounded(weight, dtype)).T
+    kept = torch.from_numpy(rounded(x, dtype))
+    y = kept @ torch.from_numpy(rounded(weight, dtype)).T
     y = y + torch.from_numpy(shift.astype(np.float32))
     if activation == "gelu_tanh":
         y = NewGELUActivation()(y)
@@ -204,7 +205,7 @@ def layer(kind):
 
 @reference(DTYPES)
 def hugging_face(dtype):
-    """Logits of a model whose linear weights were rounded, one text at a time."""
+    """Logits of a model whose linear layers have fewer bits, one text at a time."""
     import torch
     from transformers import GPT2LMHeadModel
     from transformers.pytorch_utils import Conv1D
@@ -220,6 +221,10 @@ def hugging_face(dtype):
         if isinstance(module, Conv1D):
             kept = rounded(module.weight.data.T.numpy(), dtype)
             module.weight.data = torch.from_numpy(kept).T.contiguous()
+        if isinstance(module, (Conv1D, torch.nn.Linear)):
+            module.register_forward_pre_hook(
+                lambda _, given: torch.from_numpy(rounded(given[0].numpy(), dtype))
+            )
     logits = [
         [
             model(torch.tensor([prompt + [ids[row] for ids in NEXT[:count]]]))

@@ -16,6 +16,8 @@ from course.steps import ROOT
 KERNELS = ROOT / "kernels"
 READERS_FILE = "few_rows.mojo"
 """The file of the kernels in whose place step 17's Mojo file can stand."""
+NO_TILES = "comptime TILES = False\n"
+"""What kernels/allowed.mojo says where no loop is to be passed by."""
 
 
 class KernelsUnavailable(CourseError):
@@ -54,6 +56,8 @@ def package(source: Path = KERNELS) -> Path:
 def with_readers_file(file: Path) -> Path:
     """The kernels with a step 17 among them: its loop runs every linear layer.
 
+    Tiles, which would pass it by, are not used.
+
     Returns:
         A folder of Mojo sources for `package`.
     """
@@ -67,6 +71,7 @@ def with_readers_file(file: Path) -> Path:
     for source in KERNELS.glob("*.mojo"):
         given = file if source.name == READERS_FILE else source
         (folder / source.name).write_bytes(given.read_bytes())
+    (folder / "allowed.mojo").write_text(NO_TILES, encoding="utf-8")
     return folder
 
 

@@ -2,7 +2,9 @@
 
 import io
 import itertools
+import shutil
 
+import ml_dtypes
 import numpy as np
 import pytest
 from max.driver import CPU, Buffer
@@ -16,7 +18,12 @@ from rich.console import Console
 from course.errors import Misuse
 from course.generate import engine
 from course.generate.request import Request
-from course.model.kernel_package import KernelsUnavailable, package
+from course.model.kernel_package import (
+    KERNELS,
+    NO_TILES,
+    KernelsUnavailable,
+    package,
+)
 
 ROWS = (1, 2, 3, 7, 8, 9, 17, 33, 130)
 SHAPES = [
@@ -29,7 +36,33 @@ def tensor(array):
     return Tensor.from_dlpack(np.ascontiguousarray(array).reshape(np.shape(array)))
 
 
-def operation(activation, dtype=DType.float32):
+TILED = [(m, n, k) for m, n, k in itertools.product(ROWS, (16, 33, 97), (64, 768))]
+
+
+@pytest.fixture(
+    scope="module",
+    params=["as they are", pytest.param("no tiles", marks=pytest.mark.thorough)],
+)
+def kernels(request, tmp_path_factory):
+    """The kernels, and as they are for a processor without tiles."""
+    if request.param == "as they are":
+        return package()
+    folder = tmp_path_factory.mktemp("without") / "kernels"
+    shutil.copytree(KERNELS, folder)
+    (folder / "allowed.mojo").write_text(NO_TILES)
+    return package(folder)
+
+
+def narrow(x, dtype):
+    """What is left of rows of float32 that meet weights of this dtype."""
+    if dtype == DType.bfloat16:
+        return x.astype(ml_dtypes.bfloat16).astype(np.float32)
+    scale = np.abs(x).max(axis=1, keepdims=True) / np.float32(127)
+    scale[scale == 0] = 1
+    return np.rint(x / scale) * scale
+
+
+def operation(kernels, activation, dtype=DType.float32):
     """The linear operation, compiled for all shapes."""
     vector = TensorType(DType.float32, ["n"], device=CPU())
     operands = [
@@ -53,7 +86,7 @@ def operation(activation, dtype=DType.float32):
         )
         return y
 
-    return compile(run, custom_extensions=[package()])(*operands)
+    return compile(run, custom_extensions=[kernels])(*operands)
 
 
 def gelu(x):
@@ -70,9 +103,9 @@ def assert_close(actual, expected, k):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=4e-6 * max(1, k) ** 0.5)
 
 
-def test_linear():
+def test_linear(kernels):
     """Every row and column of awkward matrices, with GELU."""
-    linear = operation("gelu_tanh")
+    linear = operation(kernels, "gelu_tanh")
     for m, n, k in SHAPES + LARGE:
         x, weight, bias = draw(m, n, k)
         scale = np.ones(n, dtype=np.float32)
@@ -80,29 +113,47 @@ def test_linear():
         assert_close(actual, gelu(x @ weight.T + bias), k)
 
 
-def test_linear_bfloat16():
-    """The same without GELU, from weights of 16 bits."""
-    linear = operation("none", DType.bfloat16)
-    for m, n, k in SHAPES[::3] + LARGE:
+def test_linear_bfloat16(kernels):
+    """The same without GELU, from weights of 16 bits, which meet x in 16 bits."""
+    linear = operation(kernels, "none", DType.bfloat16)
+    for m, n, k in SHAPES[::3] + TILED + LARGE:
         x, weight, bias = draw(m, n, k)
         bits = weight.view(np.uint32) >> 16
         kept = (bits << 16).view(np.float32)
         buffer = Buffer.from_numpy(bits.astype(np.uint16)).view(DType.bfloat16)
         scale = np.ones(n, dtype=np.float32)
         operands = (tensor(x), Tensor(storage=buffer), tensor(scale), tensor(bias))
-        assert_close(linear(*operands).to_numpy(), x @ kept.T + bias, k)
+        expected = narrow(x, DType.bfloat16) @ kept.T + bias
+        assert_close(linear(*operands).to_numpy(), expected, k)
 
 
-def test_linear_int8():
+def test_linear_int8(kernels):
     """The same from weights of 8 bits and a scale for each row."""
-    linear = operation("gelu_tanh", DType.int8)
-    for m, n, k in SHAPES[::3] + LARGE:
+    linear = operation(kernels, "gelu_tanh", DType.int8)
+    for m, n, k in SHAPES[::3] + TILED + LARGE:
         x, weight, bias = draw(m, n, k)
+        if m == 3:
+            x[1] = 0
         kept = np.clip(weight * 40, -127, 127).astype(np.int8)
         scale = np.abs(bias) / 160
         operands = (x, kept, scale, bias)
         actual = linear(*map(tensor, operands)).to_numpy()
-        assert_close(actual, gelu((x @ kept.T.astype(np.float32)) * scale + bias), k)
+        sums = narrow(x, DType.int8) @ kept.T.astype(np.float32)
+        assert_close(actual, gelu(sums * scale + bias), k)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_numbers_that_int8_does_not_have(kernels, bad):
+    """A row with one of them is NaN; the other rows are what they are."""
+    linear = operation(kernels, "none", DType.int8)
+    x, weight, bias = draw(3, 33, 64)
+    kept = np.clip(weight * 40, -127, 127).astype(np.int8)
+    operands = [kept, np.ones(33, np.float32), bias]
+    right = linear(*map(tensor, (x, *operands))).to_numpy()
+    x[1, 63] = bad
+    found = linear(*map(tensor, (x, *operands))).to_numpy()
+    assert np.isnan(found[1]).all()
+    np.testing.assert_array_equal(found[[0, 2]], right[[0, 2]])
 
 
 HEADS, HEAD_DIM, CAPACITY = 3, 20, 23
