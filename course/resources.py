@@ -11,6 +11,10 @@ from pathlib import Path
 CGROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 MEMORY = Path("/proc/meminfo")
+PROCESSOR = Path("/proc/cpuinfo")
+
+# What decides how fast a processor multiplies, as Linux calls it.
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
 def usable_cores() -> int:
@@ -78,3 +82,19 @@ def _reclaimable(folder: Path) -> float:
         lines = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
         return float(dict(line.split() for line in lines)["inactive_file"])
     return 0.0
+
+
+def features() -> list[str]:
+    """Which of `FEATURES` the processor has; none is known but on Linux."""
+    flags = of_the_processor("flags").split()
+    return [name for name in FEATURES if name in flags]
+
+
+def of_the_processor(what: str) -> str:
+    """What Linux says of the first core; empty elsewhere."""
+    try:
+        lines = PROCESSOR.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    found = (line.partition(":") for line in lines)
+    return next((text.strip() for name, _, text in found if name.strip() == what), "")

@@ -96,7 +96,7 @@ STEPS = (
     Step(15, "KV cache", 65, "hard"),
     Step(16, "Sampling", 45, "medium"),
     Step(17, "A Mojo kernel", 65, "hard"),
-    Step(18, "Serving", 45, "hard"),
+    Step(18, "Serving", 70, "hard"),
 )
 
 

@@ -22,6 +22,7 @@ comptime TILE = 16
 comptime TILE_BYTES = 64
 """Bytes in a row of a tile."""
 
+
 def has_tiles[dtype: DType]() -> Bool:
     """Whether this processor multiplies such numbers in tiles."""
     return (

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from solution_01 import GPT2Config
 from solution_15 import CachedGPT2, LayerCache, Positions
 
-# How the weights of the linear layers may be kept. Sums are float32 always.
+# How the weights of the linear layers may be kept. What they meet is made as narrow;
+# layers take and return float32.
 WEIGHT_DTYPES = (DType.float32, DType.bfloat16, DType.int8)
 
 # The layers whose weights a decoding step reads from end to end.

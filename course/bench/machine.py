@@ -7,13 +7,12 @@ import os
 import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-# What decides how fast a processor multiplies, as Linux calls it.
-FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+from course.resources import features, of_the_processor
+
 PACKAGES = ("max", "mojo-compiler", "torch", "transformers", "numpy", "ctranslate2")
 
 
@@ -21,7 +20,7 @@ def machine() -> dict[str, Any]:
     """What was measured on, and with what."""
     return {
         "processor": _processor(),
-        "features": _features(),
+        "features": features(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES if _version(name)},
@@ -57,19 +56,4 @@ def _version(package: str) -> str:
 
 
 def _processor() -> str:
-    return _of_the_processor("model name") or platform.processor() or platform.machine()
-
-
-def _features() -> list[str]:
-    flags = _of_the_processor("flags").split()
-    return [name for name in FEATURES if name in flags]
-
-
-def _of_the_processor(what: str) -> str:
-    """What Linux says of the first core; empty elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    found = (line.partition(":") for line in lines)
-    return next((text.strip() for name, _, text in found if name.strip() == what), "")
+    return of_the_processor("model name") or platform.processor() or platform.machine()

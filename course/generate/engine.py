@@ -27,7 +27,7 @@ from course.model.compile import (
     compile_cached,
     compile_kernels,
 )
-from course.model.kernel_package import KernelsUnavailable, package
+from course.model.kernel_package import KernelsUnavailable, package, uses_tiles
 from course.model.modules import FAST_MODEL, Code
 from course.runtime import find_device
 
@@ -209,7 +209,9 @@ class Kernels(Cached):
     @property
     def description(self) -> str:
         """What it is using, in a few words."""
-        return f"KV cache, Mojo kernels, {self.request.dtype} weights, {self.place}"
+        dtype = self.request.dtype
+        tiles = " in AMX tiles" if uses_tiles(self.code.kernels, dtype) else ""
+        return f"KV cache, Mojo kernels{tiles}, {dtype} weights, {self.place}"
 
     def compile(self) -> Compiled:
         """What the decoder decodes with."""

@@ -11,6 +11,7 @@ from mojo.run import subprocess_run_mojo
 
 from course.cache import cache_folder, written_whole
 from course.errors import CourseError
+from course.resources import features
 from course.steps import ROOT
 
 KERNELS = ROOT / "kernels"
@@ -73,6 +74,12 @@ def with_readers_file(file: Path) -> Path:
         (folder / source.name).write_bytes(given.read_bytes())
     (folder / "allowed.mojo").write_text(NO_TILES, encoding="utf-8")
     return folder
+
+
+def uses_tiles(source: Path, dtype: str) -> bool:
+    """Whether these kernels multiply such weights in tiles on this processor."""
+    feature = {"int8": "amx_int8", "bfloat16": "amx_bf16"}.get(dtype)
+    return source == KERNELS and feature in features()
 
 
 def _digest(source: Path) -> str:
