@@ -9,6 +9,7 @@ Every way has its turn in every round, and its best round counts.
 
 from max.algorithm import sync_parallelize
 from std.runtime import parallelism_level
+from std.sys import prefetch, PrefetchOptions
 from std.time import perf_counter_ns
 
 from kernel.few_rows import dot, dot_numbers, dot_rows
@@ -21,6 +22,8 @@ comptime COLUMNS = 768
 comptime ROWS = 1 << 16
 """192 MB of float32, more than the caches hold."""
 comptime BLOCK = 32
+comptime AHEAD = 1024
+"""How far ahead of its use a weight is asked for, where weights are only read."""
 comptime ROUNDS = 7
 
 
@@ -63,13 +66,18 @@ def main():
         )
 
     def only_read(row: Int) {imm}:
-        var found = Array[Vector, 8](fill=0)
-        var block = weights.unsafe_offset(row * COLUMNS)
-        for column in range(0, BLOCK * COLUMNS, 8 * WIDTH):
-            comptime for i in range(8):
-                found[i] += block.unsafe_load[width=WIDTH](column + i * WIDTH)
-        comptime for i in range(8):
-            sums[unsafe_offset=row + i] = found[i].reduce_add()
+        var found = Array[Vector, 4](fill=0)
+        for four in range(row, row + BLOCK, 4):
+            var block = weights.unsafe_offset(four * COLUMNS)
+            for column in range(0, COLUMNS, WIDTH):
+                comptime for i in range(4):
+                    var place = block.unsafe_offset(i * COLUMNS + column)
+                    prefetch[PrefetchOptions().for_read().to_data_cache()](
+                        place.unsafe_offset(AHEAD)
+                    )
+                    found[i] = max(found[i], place.unsafe_load[width=WIDTH]())
+        comptime for i in range(4):
+            sums[unsafe_offset=row + i] = found[i].reduce_max()
 
     var best = Array[Float64, 5](fill=Float64.MAX)
     for _ in range(ROUNDS):
