@@ -26,6 +26,7 @@ class DoesNotCompile(CheckFailed):
         line: Where the first error is, as a number of a line of the file.
     """
 
-    def __init__(self, message: str, *, line: int | None) -> None:
-        super().__init__(message, short="does not compile")
+    def __init__(self, message: str, *, line: int | None, within: str = "") -> None:
+        where = f", in {within}" if within else ""
+        super().__init__(message, short=f"does not compile{where}")
         self.line = line

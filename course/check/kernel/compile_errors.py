@@ -8,6 +8,7 @@ from pathlib import Path
 
 from course.check.failure import DoesNotCompile
 from course.model.kernel_package import READERS_FILE
+from course.open_todos import scope_of
 from course.source import lines_of, read_source
 from course.steps import from_root
 
@@ -24,10 +25,21 @@ IN_WORDS: tuple[tuple[str, Words], ...] = (
         lambda m: f"Mojo knows no `{m[1]}` here. Is it spelled as it is declared?",
     ),
     (
+        r"cannot implicitly convert 'SIMD\[\.float32, .+\]' value to 'Float32'",
+        lambda _: "A register is to become one number: reduce_add() adds up its lanes.",
+    ),
+    (
         r"cannot implicitly convert '(.*)' value to '(.*)'",
         lambda m: (
             f"This is a {_short(m[1])}, and a {_short(m[2])} is wanted. Mojo turns no "
             "number into another kind by itself: .cast[DType.float32]() does."
+        ),
+    ),
+    (
+        r"cannot be converted from '(?:Scalar|SIMD)\[dtype",
+        lambda _: (
+            "A weight is not float32 yet: load_weights, or .cast[DType.float32](), "
+            "makes it so."
         ),
     ),
     (
@@ -37,7 +49,8 @@ IN_WORDS: tuple[tuple[str, Words], ...] = (
     (
         r"expression must be mutable|invalid mutation|immutable",
         lambda _: (
-            "This cannot be written to: only y and what was declared with `var` can."
+            "This cannot be written to. y.at(i, j) is a pointer, and y.at(i, j)[] is "
+            "the number there; a new name is declared with `var`."
         ),
     ),
     (
@@ -52,7 +65,8 @@ IN_WORDS: tuple[tuple[str, Words], ...] = (
         lambda _: "A line that opens a block ends in a colon. Perhaps the one before.",
     ),
     (
-        r"no matching (?:function|method) in (?:call|initialization)",
+        r"no matching (?:function|method) in (?:call|initialization)"
+        r"|unexpected argument",
         lambda _: (
             "What is called here does not take these arguments. Are there as many, of "
             "these kinds, and the [parameters] in square brackets?"
@@ -80,12 +94,14 @@ def first_error(output: str, path: Path, numbers: Sequence[int]) -> DoesNotCompi
     if line is None:
         return DoesNotCompile(f"{does_not}: {said}", line=None)
     number = numbers[min(line, len(numbers)) - 1]
-    quoted = lines_of(read_source(path))[number - 1].strip()
+    lines = lines_of(read_source(path))
+    quoted, within = lines[number - 1].strip(), scope_of(lines, number - 1)
     words = next(
         (say(m) for pattern, say in IN_WORDS if (m := re.search(pattern, more))), ""
     )
     parts = [f"{does_not}.", f"    {number} │ {quoted}", words, f"Mojo says: {said}"]
-    return DoesNotCompile("\n".join(filter(None, parts)), line=number)
+    message = "\n".join(filter(None, parts))
+    return DoesNotCompile(message, line=number, within=within)
 
 
 def _find(output: str) -> tuple[int | None, str, str]:

@@ -54,6 +54,8 @@ def _dot_numbers(call: Call, _: int) -> ByMistake:
         "last-number-left-out": lambda: call.y([x[:-1] @ w[:-1]]),
         "first-number-left-out": lambda: call.y([x[1:] @ w[1:]]),
         "only-last-number": lambda: call.y([x[-1] * w[-1]]),
+        "total-not-changed": lambda: call.y([0]),
+        "returned-too-early": lambda: call.y([x[0] * w[0]]),
         "converted-before": lambda: call.y([_in_few_bits(x, w, call.dtype)]),
         "x-not-used": lambda: call.y([w.sum()]),
         "added-not-multiplied": lambda: call.y([(x + w).sum()]),
@@ -66,6 +68,7 @@ def _dot_registers(call: Call, width: int) -> ByMistake:
     starts = range(0, len(x) - width + 1)
     again = np.resize(x[:width], len(x))
     return {
+        "sums-not-changed": lambda: call.y([0]),
         "only-one-lane": lambda: call.y([registers[:, 0].sum()]),
         "only-last-register": lambda: call.y([registers[-1].sum()]),
         "last-register-left-out": lambda: call.y([registers[:-1].sum()]),
@@ -86,6 +89,7 @@ def _dot(call: Call, width: int) -> ByMistake:
     last = slice(max(0, k - width), k)
     return {
         "tail-forgotten": lambda: call.y([registers]),
+        "whole-registers-counted": lambda: call.y([_counted(x, w, width)]),
         "only-the-tail": lambda: call.y([x[whole:] @ w[whole:]]),
         "tail-counted-twice": lambda: call.y([registers + x[last] @ w[last]]),
         "tail-from-the-front": lambda: call.y([registers + x[:left] @ w[:left]]),
@@ -108,6 +112,9 @@ def _dot_four(call: Call, width: int) -> ByMistake:
         "rows-backwards": lambda: call.y(right[::-1]),
         "tail-forgotten-in-four": lambda: call.y(right - tails),
         "tail-of-first-row": lambda: call.y(right - tails + tails[0]),
+        "tail-from-the-front-of-the-row": lambda: call.y(
+            right - tails + rows[:, : k - whole] @ x[whole:]
+        ),
         "sum-of-all-rows": lambda: call.y(np.full(ROWS, right.sum())),
         "only-last-row": lambda: call.y(np.array([0, 0, 0, right[-1]])),
     }
@@ -134,8 +141,17 @@ def _dot_rows(call: Call, _: int) -> ByMistake:
         "one-row-of-x": lambda: call.y(np.tile(right[0], (len(x), 1))),
         "one-row-of-y": lambda: _all_in_one_row(call, right),
         "y-transposed": lambda: _transposed(call, right),
+        "y-transposed-in-fours": lambda: _transposed(call, right, fours=True),
         "y-stride-not-used": lambda: _packed(call, right),
     }
+
+
+def _counted(x: Array, w: Array, width: int) -> float:
+    """The sum if whole registers are counted, and not the columns in them."""
+    count = len(x) // width
+    # A register is loaded at every WIDTH-th column below the count.
+    inside = -(-count // width) * width
+    return float(x[:inside] @ w[:inside] + x[count:] @ w[count:])
 
 
 def _columns(call: Call) -> tuple[Array, Array]:
@@ -159,13 +175,15 @@ def _all_in_one_row(call: Call, right: Array) -> Array:
     return y
 
 
-def _transposed(call: Call, right: Array) -> Array:
-    y = np.full(call.y_size, np.nan)
+def _transposed(call: Call, right: Array, *, fours: bool = False) -> Array:
+    y = np.full(call.y_size + ROWS, np.nan)
     for i, row in enumerate(right):
-        for j, number in enumerate(row):
-            if j * call.y_stride + i < call.y_size:
-                y[j * call.y_stride + i] = number
-    return y
+        j = 0
+        while j < len(row):
+            count = ROWS if fours and j + ROWS <= len(row) else 1
+            y[j * call.y_stride + i :][:count] = row[j : j + count]
+            j += count
+    return y[: call.y_size]
 
 
 def _packed(call: Call, right: Array) -> Array:

@@ -35,9 +35,12 @@ CHANGES = [
     ("last-number-left-out", (NUMBERS, "for column in range(k - 1):")),
     ("first-number-left-out", (NUMBERS, "for column in range(1, k):")),
     ("only-last-number", (TOTAL, TOTAL.replace("+=", "="))),
+    ("total-not-changed", (TOTAL, "pass")),
+    ("returned-too-early", (TOTAL, f"{TOTAL}\n        return total")),
     ("x-not-used", (TOTAL, "total += load_weights[1](w, column)")),
     ("added-not-multiplied", (TOTAL, TOTAL.replace(" * ", " + "))),
     ("converted-before", (TOTAL, f"total += ({NARROW}).cast[DType.float32]()")),
+    ("sums-not-changed", (ADDED, ADDED.replace("sums = ", "_ = "))),
     ("only-one-lane", (LANES, "return sums[0]")),
     ("largest-lane", (LANES, "return sums.reduce_max()")),
     ("only-last-register", (ADDED, ADDED.replace(", sums)", ", 0)"))),
@@ -57,6 +60,7 @@ CHANGES = [
     ("same-register-of-w", (ADDED, ADDED.replace("(w, column)", "(w, 0)"))),
     ("tail-forgotten", (BOTH, "return dot_registers(x, w, whole)")),
     ("tail-forgotten", (REST, "var rest = Float32(0)")),
+    ("whole-registers-counted", (WHOLE, "var whole = k // WIDTH")),
     ("only-the-tail", (BOTH, "return rest")),
     (
         "tail-counted-twice",
@@ -107,6 +111,10 @@ CHANGES = [
     ),
     ("tail-forgotten-in-four", (TOTALS, "totals[row] = sums[row].reduce_add()")),
     ("tail-of-first-row", (TAIL, TAIL.replace("w.at(row, whole)", "w.at(0, whole)"))),
+    (
+        "tail-from-the-front-of-the-row",
+        (TAIL, TAIL.replace("w.at(row, whole)", "w.at(row)")),
+    ),
     ("sum-of-all-rows", (TOTALS, "totals += sums[row].reduce_add() + rest")),
     (
         "only-last-row",
@@ -127,6 +135,11 @@ CHANGES = [
         "one-row-of-y",
         (STORED, STORED.replace("y.at(i, j)", "y.at(0, j)")),
         (STORED_ONE, STORED_ONE.replace("y.at(i, j)", "y.at(0, j)")),
+    ),
+    (
+        "y-transposed-in-fours",
+        (STORED, STORED.replace("y.at(i, j)", "y.at(j, i)")),
+        (STORED_ONE, STORED_ONE.replace("y.at(i, j)", "y.at(j, i)")),
     ),
     (
         "y-transposed",
