@@ -287,7 +287,7 @@ def test_no_compiler(tmp_path, monkeypatch):
 def test_without_kernels(demo, solutions, monkeypatch):
     """Where the kernels do not compile, MAX's own operations do, after one warning."""
 
-    def unavailable():
+    def unavailable(_):
         raise KernelsUnavailable("They do not compile.")
 
     monkeypatch.setattr(engine, "package", unavailable)
