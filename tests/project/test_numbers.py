@@ -53,7 +53,14 @@ def test_numbers(step, made):
     assert not differences(committed, made[name]), "python -m book.numbers.make"
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
+@pytest.mark.parametrize(
+    "step",
+    [
+        # The last one starts a server.
+        pytest.param(s, id=s.module, marks=[pytest.mark.thorough] * (s == STEPS[-1]))
+        for s in STEPS
+    ],
+)
 def test_report(step, make, checks):
     """The report in the chapter is what `course check` prints."""
     name, report = make.named_report(checks.check_file(step.number, step.solution))

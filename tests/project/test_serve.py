@@ -541,7 +541,7 @@ def test_load(served, known, seconds):
 # Clean ends
 
 
-@pytest.mark.sample(2)
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ends_under_load(number):
     """Running requests end or get an error; nothing is left behind."""

@@ -445,6 +445,7 @@ def texts(other, **values):
     return {answer.choices[0].text for answer in answers}
 
 
+@pytest.mark.thorough
 def test_request_beats_generation_config(other, complete):
     """Only the request says how tokens are chosen, as with `course generate`."""
     plain = complete(max_tokens=20).choices[0].text

@@ -22,7 +22,7 @@ from tests.project.whole_run import (
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac's browser is on no path")
-@pytest.mark.sample(2)
+@pytest.mark.thorough
 @pytest.mark.parametrize("options", [(), ("--thorough",)])
 def test_what_did_not_run_is_said(tmp_path, options):
     """Where there is no browser: how many tests, why, and what makes them run."""
