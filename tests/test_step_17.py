@@ -99,6 +99,8 @@ def right(call, width):
 
 def assert_function(step, name):
     """Call a function of the Mojo file, in all dtypes, and look at all of y."""
+    if name in step.kernel.unfinished and not step.finished:
+        raise CheckFailed("not done yet")
     width, results = step.kernel.call_all(CALLS)
     for call, y in zip(CALLS, results, strict=True):
         if call.function == name:

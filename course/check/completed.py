@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from course.open_todos import Open, find_open, scope_of
+from course.open_todos import Open, find_open, scope_of, scopes
 from course.source import lines_of
 from course.steps import Step
 
@@ -40,11 +40,13 @@ class MojoText:
         text: What it says.
         numbers: For each line, its number in the reader's file.
         ours: The numbers of the TODOs for which something stands.
+        places: The functions in which they are.
     """
 
     text: str
     numbers: Sequence[int]
     ours: frozenset[int]
+    places: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,11 @@ def _answer(one: Open, lines: Sequence[str]) -> Piece:
 def complete_mojo(part: Step, source: str) -> MojoText:
     """Do the open TODOs of a Mojo file as in the solution."""
     lines = lines_of(source)
-    pieces = [_answer(one, lines) for one in find_open(part, source)]
-    text, numbers = _in_their_places(lines, pieces)
-    return MojoText(text, numbers, frozenset(piece.line for piece in pieces))
+    found = find_open(part, source)
+    text, numbers = _in_their_places(lines, [_answer(one, lines) for one in found])
+    ours = frozenset(one.line for one in found)
+    places = frozenset(scopes(part)[one.todo] for one in found)
+    return MojoText(text, numbers, ours, places)
 
 
 def _in_their_places(

@@ -28,7 +28,7 @@ from course.steps import Step, from_root, get_step
 
 RESULTS = pytest.StashKey[dict[int, StepResult]]()
 UNFINISHED = pytest.StashKey[dict[int, Unfinished | None]]()
-KERNELS = pytest.StashKey[dict[Form, Kernel]]()
+KERNELS = pytest.StashKey[dict[int, Kernel]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -155,24 +155,23 @@ def step(request: pytest.FixtureRequest) -> CheckedStep:
     completed = unfinished.completed if unfinished else None
     tree = completed.tree if completed and form == Form.COMPLETED else None
     module = load_step(step, path, tree)
-    kernel = kernel_of(request.config, step, form)
+    kernel = kernel_of(request.config, step)
     return CheckedStep(module, path, finished=form != Form.AS_WRITTEN, kernel=kernel)
 
 
-def kernel_of(config: pytest.Config, step: Step, form: Form) -> Kernel | None:
-    """The Mojo file of a step in one form, if it has one."""
+def kernel_of(config: pytest.Config, step: Step) -> Kernel | None:
+    """The Mojo file of a step, if it has one."""
     known = config.stash[KERNELS]
     for part, path in checked_files(config, step).items():
-        if part.suffix == ".mojo" and not known:
+        if part.suffix == ".mojo" and step.number not in known:
             unfinished = unfinished_step(config, step)
             mojo = unfinished.mojo if unfinished else None
-            written = known[Form.AS_WRITTEN] = known[Form.FINISHED] = as_written(
-                path, read_step(part, path)
+            known[step.number] = (
+                Kernel(path, mojo.text, mojo.numbers, mojo.places)
+                if mojo
+                else as_written(path, read_step(part, path))
             )
-            if mojo:
-                completed = Kernel(path, mojo.text, mojo.numbers)
-                written.completed = known[Form.COMPLETED] = completed
-    return known.get(form)
+    return known.get(step.number)
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,7 @@ def look(step: Step, files: Mapping[Step, Path]) -> Unfinished | None:
     completed = complete(step, sources[step]) if is_begun else None
     mojo = next((p for p in step.parts if p.suffix == ".mojo"), None)
     unfinished = Unfinished([], [], [], completed)
-    if mojo and is_begun:
+    if mojo:
         unfinished.mojo = complete_mojo(mojo, sources[mojo])
     for part in step.parts:
         file = f"{files[part].name}, " if len(files) > 1 else ""

@@ -6,8 +6,7 @@ import contextlib
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,17 +30,20 @@ Ran = subprocess.CompletedProcess[str]
 class Kernel:
     """The Mojo file that is checked.
 
+    Compiling takes seconds. So it is compiled once, with its open TODOs done: a function
+    that has none does what it does as written.
+
     Attributes:
         path: The reader's file.
-        text: What is compiled: what it says, or that with its open TODOs done.
+        text: What is compiled.
         numbers: For each line of the text, its number in the file.
-        completed: The other of these two, if it will be wanted too.
+        unfinished: The functions that have open TODOs.
     """
 
     path: Path
     text: str
     numbers: Sequence[int]
-    completed: Kernel | None = None
+    unfinished: Collection[str] = ()
     _ran: tuple[Ran, bytes] | None = field(default=None, init=False, repr=False)
 
     @property
@@ -58,14 +60,7 @@ class Kernel:
         Raises:
             CheckFailed: It does not compile, crashes, or does not end.
         """
-        if self._ran is None:
-            both = [kernel for kernel in (self, self.completed) if kernel]
-            # Compiling takes seconds, most of them on one core.
-            with ThreadPoolExecutor(len(both)) as executor:
-                results = executor.map(lambda kernel: _run(kernel.text, calls), both)
-                for kernel, result in zip(both, results, strict=True):
-                    kernel._ran = result
-        assert self._ran is not None
+        self._ran = self._ran or _run(self.text, calls)
         ran, written = self._ran
         if ran.returncode == -signal.SIGALRM:
             raise CheckFailed(
