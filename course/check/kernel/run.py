@@ -30,8 +30,8 @@ Ran = subprocess.CompletedProcess[str]
 class Kernel:
     """The Mojo file that is checked.
 
-    Compiling takes seconds. So it is compiled once, with its open TODOs done: a function
-    that has none does what it does as written.
+    Compiling takes seconds, so it is compiled once, with its open TODOs done. What has
+    none does what it does as written.
 
     Attributes:
         path: The reader's file.
