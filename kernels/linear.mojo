@@ -1,5 +1,11 @@
 """The linear layer, y = finish(x @ w^T), for one row of x or for many."""
 
+from .few_narrow import (
+    MOST_ROWS,
+    fits_registers,
+    has_dot_products,
+    linear_few_narrow,
+)
 from .few_rows import dot_rows
 from .finish import Finish
 from .many_rows import PANEL, TILE_ROWS, outer_tile, pack
@@ -39,13 +45,16 @@ def linear[
     """
     comptime if dtype == DType.float32:
         linear_in_registers(y, x, w, finish)
-    elif has_tiles[dtype]():
+        return
+    comptime if has_dot_products[dtype]():
+        if x.rows <= MOST_ROWS and fits_registers(w):
+            linear_few_narrow(y, x, w, finish)
+            return
+    comptime if has_tiles[dtype]():
         if fits_tiles(w) and allow_tiles():
             linear_in_tiles(y, x, w, finish)
-        else:
-            linear_rounded(y, x, w, finish)
-    else:
-        linear_rounded(y, x, w, finish)
+            return
+    linear_rounded(y, x, w, finish)
 
 
 def linear_rounded[

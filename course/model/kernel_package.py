@@ -17,7 +17,7 @@ from course.steps import ROOT
 KERNELS = ROOT / "kernels"
 READERS_FILE = "few_rows.mojo"
 """The file of the kernels in whose place step 17's Mojo file can stand."""
-NO_TILES = "comptime TILES = False\n"
+PORTABLE = "comptime TILES = False\ncomptime DOT_PRODUCTS = False\n"
 """What kernels/allowed.mojo says where no loop is to be passed by."""
 
 
@@ -57,7 +57,7 @@ def package(source: Path = KERNELS) -> Path:
 def with_readers_file(file: Path) -> Path:
     """The kernels with a step 17 among them: its loop runs every linear layer.
 
-    Tiles, which would pass it by, are not used.
+    Instructions that would pass it by are not used.
 
     Returns:
         A folder of Mojo sources for `package`.
@@ -72,7 +72,7 @@ def with_readers_file(file: Path) -> Path:
     for source in KERNELS.glob("*.mojo"):
         given = file if source.name == READERS_FILE else source
         (folder / source.name).write_bytes(given.read_bytes())
-    (folder / "allowed.mojo").write_text(NO_TILES, encoding="utf-8")
+    (folder / "allowed.mojo").write_text(PORTABLE, encoding="utf-8")
     return folder
 
 

@@ -20,7 +20,7 @@ from course.generate import engine
 from course.generate.request import Request
 from course.model.kernel_package import (
     KERNELS,
-    NO_TILES,
+    PORTABLE,
     KernelsUnavailable,
     package,
 )
@@ -49,7 +49,7 @@ def kernels(request, tmp_path_factory):
         return package()
     folder = tmp_path_factory.mktemp("without") / "kernels"
     shutil.copytree(KERNELS, folder)
-    (folder / "allowed.mojo").write_text(NO_TILES)
+    (folder / "allowed.mojo").write_text(PORTABLE)
     return package(folder)
 
 

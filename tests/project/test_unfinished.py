@@ -221,7 +221,9 @@ def test_other_names(tmp_path, checks):
     assert wrong != source
     path = tmp_path / "step_07.py"
     path.write_text(source)
-    assert look(SEVEN, {SEVEN: path}).completed.replaced == {"GPT2MultiHeadAttention.attention"}
+    assert look(SEVEN, {SEVEN: path}).completed.replaced == {
+        "GPT2MultiHeadAttention.attention"
+    }
     result = checks.check_file(7, path)
     assert result.not_done
     assert result.later == ["attention (1 of 3)"]
