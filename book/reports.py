@@ -13,7 +13,7 @@ from book.generated import SOURCE, write_or_check
 from course.check.report import as_text
 from course.check.result import StepResult
 from course.check.runner import run_checks
-from course.skeleton import make_skeleton, read_tasks, take_out
+from course.skeleton import finished, make_skeleton, read_tasks, take_out
 from course.steps import Step, get_step
 
 
@@ -27,11 +27,6 @@ def report(number: int, source: str) -> str:
     [result] = found
     result.file = f"steps/{step.module}.py"
     return as_text(result).replace(folder, "steps") + "\n"
-
-
-def finished(step: Step) -> str:
-    """The solution as the reader would have written it."""
-    return step.solution.read_text("utf-8").replace("from solution_", "from step_")
 
 
 def begun(step: Step, count: int) -> str:

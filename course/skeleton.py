@@ -98,6 +98,12 @@ def make_skeleton(step: Step) -> str:
     return text.replace(docstring[1], _module_docstring(step, tasks), 1)
 
 
+def finished(part: Step) -> str:
+    """The text of a solution as the reader would have written it."""
+    text = part.solution.read_text(encoding="utf-8")
+    return text.replace("from solution_", "from step_")
+
+
 def take_out(text: str, todos: Iterable[Todo], step: Step) -> str:
     """Put comments and stubs in the place of the answers of some todos.
 

@@ -38,9 +38,13 @@ class Step:
     @property
     def parts(self) -> tuple[Step, ...]:
         """What the reader writes for this step, a file each, in this order."""
-        if self.number == MOJO_STEP and self.suffix == ".py":
-            return replace(self, suffix=".mojo"), self
-        return (self,)
+        return (self.mojo, self) if self.mojo else (self,)
+
+    @property
+    def mojo(self) -> Step | None:
+        """The part that is written in Mojo, beside the Python file."""
+        has_one = self.number == MOJO_STEP and self.suffix == ".py"
+        return replace(self, suffix=".mojo") if has_one else None
 
     def files(self, file: Path | None = None) -> dict[Step, Path]:
         """The files of all parts: the reader's, or one file and solutions beside it."""

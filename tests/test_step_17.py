@@ -162,6 +162,12 @@ def test_dot_rows(step):
     assert_function(step, "dot_rows")
 
 
+@pytest.fixture(scope="module")
+def kernels(step):
+    """The project's kernels, with the reader's among them."""
+    return package(with_readers_file(step.kernel.path))
+
+
 def rounded(rows, dtype):
     """What is left of float32 rows, [..., columns], that are kept in fewer bits."""
     import torch
@@ -371,7 +377,7 @@ class Layers(Module):
 
 
 @pytest.mark.at_the_end
-def test_layers(step):
+def test_layers(step, kernels):
     """KernelLinear: the numbers of torch, for every dtype, bias and activation"""
     module = construct(lambda: Layers(step))
     weights = {}
@@ -381,7 +387,6 @@ def test_layers(step):
         weights |= {k.replace("lm_head", f"layers.{i}"): v for k, v in kept.items()}
     [x] = layer(KINDS[0]).inputs
     x_type = TensorType(DType.float32, ["batch", "rows", 13], device=CPU())
-    kernels = package(with_readers_file(step.kernel.path))
     model = module.compile(x_type, weights=weights, custom_extensions=[kernels])
     for kind, y in zip(KINDS, model(tensor(x, CPU())), strict=True):
         plain = layer((kind[0], kind[1], "none")).output
@@ -402,7 +407,7 @@ def same(output, expected):
 @pytest.mark.parametrize(
     "dtype", [DType.float32, DType.int8], ids=lambda dtype: dtype.name
 )
-def test_model(step, dtype):
+def test_model(step, kernels, dtype):
     """kernel_gpt2: Hugging Face's logits, with whole and with rounded weights"""
     cache, config = load_solution(15), MODEL.config
     expected = hugging_face(dtype)
@@ -410,7 +415,7 @@ def test_model(step, dtype):
     model = module.compile(
         *cache.input_types(config, CPU()),
         weights=step.quantize_weights(expected.weights, dtype),
-        custom_extensions=[package(with_readers_file(step.kernel.path))],
+        custom_extensions=[kernels],
     )
     capacity = config.n_positions
     decoder = cache.Decoder(model, config, capacity=capacity, device=CPU())

@@ -162,15 +162,15 @@ def step(request: pytest.FixtureRequest) -> CheckedStep:
 def kernel_of(config: pytest.Config, step: Step) -> Kernel | None:
     """The Mojo file of a step, if it has one."""
     known = config.stash[KERNELS]
-    for part, path in checked_files(config, step).items():
-        if part.suffix == ".mojo" and step.number not in known:
-            unfinished = unfinished_step(config, step)
-            mojo = unfinished.mojo if unfinished else None
-            known[step.number] = (
-                Kernel(path, mojo.text, mojo.numbers, mojo.places)
-                if mojo
-                else as_written(path, read_step(part, path))
-            )
+    if step.mojo and step.number not in known:
+        path = checked_files(config, step)[step.mojo]
+        unfinished = unfinished_step(config, step)
+        mojo = unfinished.mojo if unfinished else None
+        known[step.number] = (
+            Kernel(path, mojo.text, mojo.numbers, mojo.places)
+            if mojo
+            else as_written(path, read_step(step.mojo, path))
+        )
     return known.get(step.number)
 
 

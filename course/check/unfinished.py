@@ -85,10 +85,9 @@ def look(step: Step, files: Mapping[Step, Path]) -> Unfinished | None:
         for part, source in sources.items()
     )
     completed = complete(step, sources[step]) if is_begun else None
-    mojo = next((p for p in step.parts if p.suffix == ".mojo"), None)
     unfinished = Unfinished([], [], [], completed)
-    if mojo:
-        unfinished.mojo = complete_mojo(mojo, sources[mojo])
+    if step.mojo:
+        unfinished.mojo = complete_mojo(step.mojo, sources[step.mojo])
     for part in step.parts:
         file = f"{files[part].name}, " if len(files) > 1 else ""
         unfinished.todo += [

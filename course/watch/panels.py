@@ -12,7 +12,7 @@ from rich.text import Text
 from course.errors import CourseError
 from course.hints import LEVELS, render_next
 from course.open_todos import next_todo
-from course.skeleton import MODULE_DOCSTRING
+from course.skeleton import MODULE_DOCSTRING, finished
 from course.source import StepCannotLoad, lines_of, read_step
 from course.steps import ROOT, Step, from_root
 
@@ -65,9 +65,7 @@ def _diff(part: Step) -> Text | None:
         yours = read_step(part, part.skeleton)
     except StepCannotLoad as error:
         return Text(str(error))
-    solution = part.solution.read_text(encoding="utf-8")
-    solution = solution.replace("from solution_", "from step_")
-    solution = _with_docstring_of(yours, solution)
+    solution = _with_docstring_of(yours, finished(part))
     lines = list(
         difflib.unified_diff(
             lines_of(yours),

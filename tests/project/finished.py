@@ -1,9 +1,6 @@
 """The files of a reader who has done some steps as the solutions do them."""
 
-
-def finished(part):
-    """A solution as the reader's file."""
-    return part.solution.read_text().replace("solution_", "step_")
+from course.skeleton import finished
 
 
 def finish(folder, steps):

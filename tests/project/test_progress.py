@@ -10,13 +10,8 @@ import pytest
 
 from course.progress import export, record, standing, table
 from course.progress.standing import State
-from course.skeleton import make_skeleton, read_tasks, take_out
+from course.skeleton import finished, make_skeleton, read_tasks, take_out
 from course.steps import ROOT, STEPS, get_step
-
-
-def solution(step):
-    """A step, finished."""
-    return step.solution.read_text().replace("from solution_", "from step_")
 
 
 @pytest.fixture
@@ -35,7 +30,7 @@ def reader(tmp_path, monkeypatch):
 def finish(step, measured=()):
     """Write a step, and note that it is right, as its check would."""
     for part in step.parts:
-        part.skeleton.write_text(solution(part))
+        part.skeleton.write_text(finished(part))
     record.Candidate(step).has_passed(dict(measured))
 
 
@@ -54,12 +49,12 @@ def test_how_far(reader):
     step = get_step(2)
     todos = read_tasks(step).todos
     for done in range(1, len(todos)):
-        step.skeleton.write_text(take_out(solution(step), todos[done:], step))
+        step.skeleton.write_text(take_out(finished(step), todos[done:], step))
         seen = standing.look_at(step)
         assert (seen.state, seen.done) == (State.BEGUN, done)
         left = step.minutes * (len(todos) - done) / len(todos)
         assert seen.minutes_left == round(left)
-    step.skeleton.write_text(solution(step))
+    step.skeleton.write_text(finished(step))
     assert standing.look_at(step).state == State.FILLED
     step.skeleton.unlink()
     assert standing.look_at(step).state == State.UNREADABLE
@@ -68,7 +63,7 @@ def test_how_far(reader):
 def test_right_is_what_the_check_has_found_right(reader, course):
     """Only what has passed is right, and only as long as it stays as it is."""
     first = get_step(1)
-    right = solution(first)
+    right = finished(first)
     first.skeleton.write_text(right.replace("50257", "50256"))
     assert course("check", 1).status == 1
     assert "all TODOs done: right?" in course("list").out
@@ -91,13 +86,13 @@ def test_a_step_of_two_files(reader):
     step = get_step(17)
     mojo, python = step.parts
     assert standing.look_at(step).state == State.UNTOUCHED
-    mojo.skeleton.write_text(solution(mojo))
+    mojo.skeleton.write_text(finished(mojo))
     seen = standing.look_at(step)
     assert (seen.state, seen.done) == (State.BEGUN, len(read_tasks(mojo).todos))
     assert seen.todos == seen.done + len(read_tasks(python).todos)
     finish(step)
     assert standing.look_at(step).state == State.RIGHT
-    mojo.skeleton.write_text(solution(mojo) + "# A thought.\n")
+    mojo.skeleton.write_text(finished(mojo) + "# A thought.\n")
     assert standing.look_at(step).state == State.FILLED
 
 
@@ -105,7 +100,7 @@ def test_a_file_that_is_saved_while_it_is_checked(reader):
     """The verdict is about what was there before, which nobody has now."""
     step = get_step(3)
     candidate = record.Candidate(step)
-    step.skeleton.write_text(solution(step))
+    step.skeleton.write_text(finished(step))
     candidate.has_passed({})
     assert record.find(step) is None
 
@@ -123,7 +118,7 @@ def test_another_check(reader, monkeypatch, tmp_path):
 
 def test_nowhere_to_keep_a_note(reader, course):
     """A check says what it says, and the step is then not known to be right."""
-    get_step(1).skeleton.write_text(solution(get_step(1)))
+    get_step(1).skeleton.write_text(finished(get_step(1)))
     assert course("check", 1, XDG_STATE_HOME="/dev/null").status == 0
     assert "all TODOs done: right?" in course("list", XDG_STATE_HOME="/dev/null").out
 
@@ -143,7 +138,7 @@ def test_json(reader, course):
     for number in (1, 2):
         finish(get_step(number))
     todos = read_tasks(get_step(4)).todos
-    begun = take_out(solution(get_step(4)), todos[3:], get_step(4))
+    begun = take_out(finished(get_step(4)), todos[3:], get_step(4))
     get_step(4).skeleton.write_text(begun)
     found = json.loads(course("export").out)
     assert found["right"] == 2
@@ -212,7 +207,7 @@ def test_reset_all(reader, course):
     for part in (part for step in STEPS for part in step.parts):
         assert part.skeleton.read_text() == make_skeleton(part)
     [copy] = reader.glob("*.bak")
-    assert copy.read_text() == solution(get_step(1))
+    assert copy.read_text() == finished(get_step(1))
     assert course("reset").status == 2
     assert course("reset", 3, "--all").status == 2
 

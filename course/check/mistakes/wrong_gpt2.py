@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+ByMistake = dict[str, Callable[[], Array]]
+"""What mistakes give, by their ids; computed only if asked."""
 Weights = dict[str, Array]
 Sizes = dict[str, Any]  # The fields of GPT2Config.
 Layer = Callable[[Array], Array]

@@ -9,15 +9,13 @@ import numpy as np
 from max.dtype import DType
 
 from course.check.kernel.calls import Call
-from course.check.mistakes.wrong_gpt2 import Array
-
-ByMistake = dict[str, Callable[[], Array]]
+from course.check.mistakes.wrong_gpt2 import Array, ByMistake
 
 ROWS = 4
 
 
 def wrong(call: Call, width: int) -> ByMistake:
-    """What the known mistakes in a function give for a call, as `Call.expected` does.
+    """What the known mistakes in a function give for a call, as `Call.y` lays it out.
 
     Args:
         call: The call.

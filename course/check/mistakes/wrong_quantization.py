@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from course.check.mistakes.wrong_gpt2 import Array
-
-ByMistake = dict[str, Callable[[], Array]]
+from course.check.mistakes.wrong_gpt2 import Array, ByMistake
 
 
 def quantized_rows(weight: Array, kept: Array, scale: Array) -> ByMistake:

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from course.check.mistakes.wrong_gpt2 import Array, softmax
-
-ByMistake = dict[str, Callable[[], Array]]
+from course.check.mistakes.wrong_gpt2 import Array, ByMistake, softmax
 
 
 def filters(name: str, logits: Array, text: Sequence[int], value: float) -> ByMistake:
