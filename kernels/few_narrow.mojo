@@ -18,7 +18,7 @@ comptime W_ROWS = 4
 comptime BLOCK = 32
 """Rows of w whose sums are finished together."""
 
-comptime REGISTER_BYTES = 64
+comptime REGISTER_BYTES = WIDTH * size_of[Float32]()
 
 comptime PREFETCH_BYTES = 8192
 """How far ahead of its use a weight is asked for."""
@@ -28,11 +28,13 @@ comptime PER_REGISTER[dtype: DType] = REGISTER_BYTES // size_of[Scalar[dtype]]()
 
 
 def has_dot_products[dtype: DType]() -> Bool:
-    """Whether this processor has such instructions for registers of 64 bytes."""
+    """Whether this processor has such instructions for its widest registers."""
     comptime if not DOT_PRODUCTS:
         return False
     elif dtype == DType.int8:
-        return CompilationTarget.has_vnni() and CompilationTarget.has_avx512f()
+        return CompilationTarget.has_neon_int8_dotprod() or (
+            CompilationTarget.has_vnni() and CompilationTarget.has_avx512f()
+        )
     elif dtype == DType.bfloat16:
         # All processors that have tiles have these; there is no question for them alone.
         return CompilationTarget.has_intel_amx()
@@ -53,17 +55,19 @@ def add_products[
 ) -> SIMD[sum, WIDTH]:
     """Adds to each lane the products of four bytes of x with four bytes of w.
 
-    In int8, the instruction wants w without a sign: each number of it counts 128 more
-    than it is.
+    Intel's instruction for int8 wants w without a sign: each number of it counts 128
+    more than it is. ARM's, which is untested, takes both as they are.
     """
-    comptime if dtype == DType.int8:
+    comptime if dtype != DType.int8:
+        return llvm_intrinsic["llvm.x86.avx512bf16.dpbf16ps.512", SIMD[sum, WIDTH]](
+            sums, x, w
+        )
+    elif CompilationTarget.has_neon_int8_dotprod():
+        return llvm_intrinsic["llvm.aarch64.neon.sdot", SIMD[sum, WIDTH]](sums, w, x)
+    else:
         # With the other sign bit, and read without a sign, w is w + 128.
         return llvm_intrinsic["llvm.x86.avx512.vpdpbusd.512", SIMD[sum, WIDTH]](
             sums, w ^ Scalar[dtype].MIN, x
-        )
-    else:
-        return llvm_intrinsic["llvm.x86.avx512bf16.dpbf16ps.512", SIMD[sum, WIDTH]](
-            sums, x, w
         )
 
 

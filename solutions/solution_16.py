@@ -62,6 +62,8 @@ def penalize_repetition(
     Returns:
         Shape [vocab_size].
     """
+    if penalty == 1:
+        return logits
     seen = np.unique(token_ids)
     penalized = logits.copy()
     penalized[seen] = np.where(
@@ -183,7 +185,8 @@ def choose_token(
     Raises:
         ValueError: A logit is NaN: the weights or the model are broken.
     """
-    if np.isnan(logits).any():
+    # The largest number is NaN if any is.
+    if np.isnan(logits.max()):
         raise ValueError("The model's logits are NaN: its weights are broken.")
     if sampling.temperature == 0:
         logits = penalize_repetition(logits, token_ids, sampling.repetition_penalty)

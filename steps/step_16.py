@@ -78,6 +78,8 @@ def penalize_repetition(
     Returns:
         Shape [vocab_size].
     """
+    if penalty == 1:
+        return logits
     seen = np.unique(token_ids)
     penalized = logits.copy()
 
@@ -208,7 +210,8 @@ def choose_token(
     Raises:
         ValueError: A logit is NaN: the weights or the model are broken.
     """
-    if np.isnan(logits).any():
+    # The largest number is NaN if any is.
+    if np.isnan(logits.max()):
         raise ValueError("The model's logits are NaN: its weights are broken.")
 
     # TODO: At temperature 0, return the most likely token after the penalty

@@ -27,7 +27,7 @@ from course.model.compile import (
     compile_cached,
     compile_kernels,
 )
-from course.model.kernel_package import KernelsUnavailable, package, uses_tiles
+from course.model.kernel_package import KernelsUnavailable, instructions, package
 from course.model.modules import FAST_MODEL, Code
 from course.runtime import find_device
 
@@ -210,8 +210,9 @@ class Kernels(Cached):
     def description(self) -> str:
         """What it is using, in a few words."""
         dtype = self.request.dtype
-        tiles = " in AMX tiles" if uses_tiles(self.code.kernels, dtype) else ""
-        return f"KV cache, Mojo kernels{tiles}, {dtype} weights, {self.place}"
+        used = instructions(self.code.kernels).used.get(dtype)
+        by = f" in {used.replace(', ', ' and ')}" if used else ""
+        return f"KV cache, Mojo kernels, {dtype} weights{by}, {self.place}"
 
     def compile(self) -> Compiled:
         """What the decoder decodes with."""

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import logging
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from mojo.run import subprocess_run_mojo
 
 from course.cache import cache_folder, written_whole
 from course.errors import CourseError
-from course.resources import features
+from course.model.instructions import Instructions, try_instructions
 from course.steps import ROOT
+
+logger = logging.getLogger(__name__)
 
 KERNELS = ROOT / "kernels"
 READERS_FILE = "few_rows.mojo"
 """The file of the kernels in whose place step 17's Mojo file can stand."""
+ALLOWED = "allowed.mojo"
+"""The file of the kernels that says which instructions they may use."""
 PORTABLE = "comptime TILES = False\ncomptime DOT_PRODUCTS = False\n"
-"""What kernels/allowed.mojo says where no loop is to be passed by."""
+"""What it says where they may use none of the fast ones."""
 
 
 class KernelsUnavailable(CourseError):
@@ -41,17 +47,31 @@ def package(source: Path = KERNELS) -> Path:
     Raises:
         KernelsUnavailable: The source cannot be compiled.
     """
-    folder = cache_folder() / "kernels" / _digest(source)
-    compiled = folder / f"{source.name}.mojoc"
-    if compiled.is_file():
-        return compiled
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        folder = Path(tempfile.mkdtemp(prefix="gpt2-kernels-"))
-        compiled = folder / compiled.name
-    _precompile(source, compiled)
+    if trouble := instructions(source).trouble:
+        logger.warning(
+            "This processor's instructions for narrow numbers cannot be used (%s): "
+            "the kernels do without.",
+            trouble,
+        )
+        source = changed({ALLOWED: PORTABLE.encode()}, source)
+    compiled = _kept(source) / f"{source.name}.mojoc"
+    if not compiled.is_file():
+        _precompile(source, compiled)
     return compiled
+
+
+def instructions(source: Path = KERNELS) -> Instructions:
+    """What of the processor these kernels use beyond what every processor has.
+
+    Raises:
+        KernelsUnavailable: There is no Mojo compiler.
+    """
+    if (source / ALLOWED).read_text(encoding="utf-8") == PORTABLE:
+        return Instructions({})
+    try:
+        return try_instructions(source, _kept(source))
+    except (OSError, RuntimeError):
+        raise KernelsUnavailable("There is no Mojo compiler here.") from None
 
 
 def with_readers_file(file: Path) -> Path:
@@ -62,24 +82,38 @@ def with_readers_file(file: Path) -> Path:
     Returns:
         A folder of Mojo sources for `package`.
     """
-    digest = hashlib.sha256(file.read_bytes() + _digest(KERNELS).encode()).hexdigest()
-    folder = cache_folder() / "kernels" / f"step-17-{digest[:16]}" / KERNELS.name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        folder = Path(tempfile.mkdtemp(prefix="gpt2-kernels-")) / KERNELS.name
-        folder.mkdir()
-    for source in KERNELS.glob("*.mojo"):
-        given = file if source.name == READERS_FILE else source
-        (folder / source.name).write_bytes(given.read_bytes())
-    (folder / "allowed.mojo").write_text(PORTABLE, encoding="utf-8")
+    return changed({READERS_FILE: file.read_bytes(), ALLOWED: PORTABLE.encode()})
+
+
+def changed(files: Mapping[str, bytes], kernels: Path = KERNELS) -> Path:
+    """Kernels with other files in the place of theirs, by name.
+
+    Returns:
+        A folder of Mojo sources for `package`.
+    """
+    digest = hashlib.sha256(_digest(kernels).encode())
+    for name, text in sorted(files.items()):
+        digest.update(name.encode() + b"\0" + text)
+    folder = _writable(f"changed-{digest.hexdigest()[:16]}") / KERNELS.name
+    folder.mkdir(exist_ok=True)
+    for source in kernels.glob("*.mojo"):
+        text = files.get(source.name, source.read_bytes())
+        (folder / source.name).write_bytes(text)
     return folder
 
 
-def uses_tiles(source: Path, dtype: str) -> bool:
-    """Whether these kernels multiply such weights in tiles on this processor."""
-    feature = {"int8": "amx_int8", "bfloat16": "amx_bf16"}.get(dtype)
-    return source == KERNELS and feature in features()
+def _kept(source: Path) -> Path:
+    """Where what is made of these sources is kept."""
+    return _writable(_digest(source))
+
+
+def _writable(name: str) -> Path:
+    folder = cache_folder() / "kernels" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="gpt2-kernels-"))
+    return folder
 
 
 def _digest(source: Path) -> str:

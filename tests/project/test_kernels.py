@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import shutil
 
 import ml_dtypes
 import numpy as np
@@ -18,10 +17,12 @@ from rich.console import Console
 from course.errors import Misuse
 from course.generate import engine
 from course.generate.request import Request
+from course.model import instructions
 from course.model.kernel_package import (
-    KERNELS,
+    ALLOWED,
     PORTABLE,
     KernelsUnavailable,
+    changed,
     package,
 )
 
@@ -43,14 +44,11 @@ TILED = [(m, n, k) for m, n, k in itertools.product(ROWS, (16, 33, 97), (64, 768
     scope="module",
     params=["as they are", pytest.param("no tiles", marks=pytest.mark.thorough)],
 )
-def kernels(request, tmp_path_factory):
-    """The kernels, and as they are for a processor without tiles."""
+def kernels(request):
+    """The kernels, and as they are for a processor without fast instructions."""
     if request.param == "as they are":
         return package()
-    folder = tmp_path_factory.mktemp("without") / "kernels"
-    shutil.copytree(KERNELS, folder)
-    (folder / "allowed.mojo").write_text(PORTABLE)
-    return package(folder)
+    return package(changed({ALLOWED: PORTABLE.encode()}))
 
 
 def narrow(x, dtype):
@@ -298,3 +296,24 @@ def test_without_kernels(demo, solutions, monkeypatch):
     assert said == ["They do not compile. Using MAX's own operations instead."]
     with pytest.raises(Misuse, match="--dtype int8 needs the kernels"):
         engine.choose_engine(demo, solutions, Request("The", dtype="int8"), notes)
+
+
+@pytest.mark.parametrize(
+    ("trial", "trouble"),
+    [
+        ('raise Error("a sum of int8 is wrong")', "a sum of int8 is wrong"),
+        ('llvm_intrinsic["llvm.trap", NoneType]()', "execution crashed"),
+        ("there is no such thing", "use of unknown declaration"),
+    ],
+)
+def test_processor_that_lies(trial, trouble, tmp_path, monkeypatch, caplog):
+    """Where an instruction fails that the processor says it has, none is used."""
+    lies = tmp_path / "trial.mojo"
+    lies.write_text(
+        "from std.sys import llvm_intrinsic\n\n\ndef main() raises:\n    " + trial
+    )
+    monkeypatch.setattr(instructions, "TRIAL", lies)
+    assert package() == package(changed({ALLOWED: PORTABLE.encode()}))
+    [record] = caplog.records
+    assert trouble in record.getMessage()
+    assert "the kernels do without" in record.getMessage()

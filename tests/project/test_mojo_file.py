@@ -7,7 +7,12 @@ from course.check.failure import CheckFailed, DoesNotCompile
 from course.check.kernel.calls import Call
 from course.check.kernel.run import as_written
 from course.check.mistakes.quote import quote
-from course.model.kernel_package import KERNELS, READERS_FILE, with_readers_file
+from course.model.kernel_package import (
+    ALLOWED,
+    KERNELS,
+    READERS_FILE,
+    with_readers_file,
+)
 from course.open_todos import next_todo
 from course.skeleton import make_skeleton
 from course.steps import MOJO_STEP, get_step
@@ -122,7 +127,7 @@ def test_stands_among_the_kernels(kernel):
     }
     for path in folder.iterdir():
         same = path.read_bytes() == (KERNELS / path.name).read_bytes()
-        assert same == (path.name not in (READERS_FILE, "allowed.mojo"))
+        assert same == (path.name not in (READERS_FILE, ALLOWED))
     assert (folder / READERS_FILE).read_bytes() == file.path.read_bytes()
 
 
