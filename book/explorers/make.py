@@ -75,6 +75,8 @@ PROMPTS = [
 ]
 LONGEST_SEQUENCE = 5  # more columns do not fit on a phone
 MOST_PAST_TOKENS = 5
+LIVE_TEXT = "The brave goat was called Clara. More than anything, Clara loved her old"
+LIVE_BARS = 8
 PREDICTIONS = 5  # of the residual explorer, for each layer and position
 BARS = 12  # of the sampling explorer; sampling.js has the same
 
@@ -194,6 +196,20 @@ def attention_data(demo: Demo) -> Data:
         best = {"layer": layer, "head": head, "from": here, "to": there}
         sentences.append({"tokens": tokens, "try": best, "weights": rows})
     return {"sentences": sentences}
+
+
+def live_data(demo: Demo) -> Data:
+    """The text that the live model starts with, and the likeliest next tokens."""
+    shares = softmax(demo.logits(demo.encode(LIVE_TEXT)))
+    best = np.argsort(-shares, kind="stable")[:LIVE_BARS].tolist()
+    return {
+        "text": LIVE_TEXT,
+        "end": demo.model.config.eos_token_id,
+        "bars": [
+            {"id": i, "token": demo.piece(i), "share": per_mille(shares[i])}
+            for i in best
+        ],
+    }
 
 
 def mask_data(demo: Demo) -> Data:
@@ -366,6 +382,22 @@ def mask_picture(data: Data) -> str:
     )
 
 
+def live_picture(data: Data) -> str:
+    """The likeliest next tokens as bars; live.js draws the same."""
+    rows = "\n".join(
+        f'<tr><th scope="row">{escape(shown(each["token"]))}</th><td class="bars">'
+        f'<i class="after" style="width:{each["share"] / 10:.1f}%"></i></td>'
+        f"<td>{escape(percent(each['share']))}</td></tr>"
+        for each in data["bars"]
+    )
+    return (
+        '<table class="sampling-bars">\n<caption>The likeliest next tokens after “'
+        f"{escape(data['text'])}”</caption>\n"
+        '<thead><tr><th scope="col">token</th><td></td><th scope="col">share</th></tr>'
+        f"</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+    )
+
+
 def sampling_picture(data: Data) -> str:
     """Probabilities before and after the settings, as bars in a table."""
     prompt = data["prompts"][0]
@@ -447,6 +479,8 @@ def softmax(logits: Array) -> Array:
 
 
 CAPTIONS = {
+    "live": "A GPT-2 that runs in this page: 1.2 million numbers and a few hundred lines "
+    "of JavaScript. What you type stays in your browser.",
     "attention": "Where the demo model looks. Layers and heads count from 1 here. A "
     "token written <span>“-ved”</span> goes on with the word before it.",
     "mask": "Computed by the solution of step 2.",
@@ -458,6 +492,7 @@ CAPTIONS = {
 }
 
 EXPLORERS: dict[str, tuple[Callable[[Demo], Data], Callable[[Data], str]]] = {
+    "live": (live_data, live_picture),
     "attention": (attention_data, attention_picture),
     "mask": (mask_data, mask_picture),
     "sampling": (sampling_data, sampling_picture),
@@ -485,6 +520,7 @@ def fragment(name: str, picture: str) -> str:
 <figcaption>{CAPTIONS[name]}</figcaption>
 </figure>
 <script defer src="explorers/kit.js"></script>
+<script defer src="gpt2/client.js"></script>
 <script defer src="explorers/{name}.data.js"></script>
 <script defer src="explorers/{name}.js"></script>
 """

@@ -1,0 +1,329 @@
+"""The GPT-2 that runs in the book's pages, in a browser.
+
+What it computes is compared with the solutions and with Hugging Face's tokenizer.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from book.explorers import weights
+from course.steps import DEMO_MODEL
+from tests.project.browser import OVERFLOWING, Visit, faults_of
+from tests.project.test_book_browser import data_of, make
+
+TEXTS = [
+    "a",
+    "Once upon a time, there lived a brave goat called Clara",
+    "The quick brown fox jumps over the lazy dog. " * 12,
+    "Grüße, 漢字 und 😀",
+]
+# What byte-level BPE and its pattern tell apart, and what they must not.
+SCRIPTS = [
+    "abc XYZ .,!?'\"-\n\t",
+    "äöüßéèñçøå ÀÉ",
+    "абвгд Жз αβγδ Ω",
+    "漢字 かな カナ 한글",
+    "العربية עברית",
+    "हिन्दी தமிழ் ไทย",
+    "😀🎉👨‍👩‍👧👍🏽❤️🇩🇪",
+    "\u00a0\u2003\u3000\u200b\ufeff\u0085\r\n  ",
+    "0123456789²³½Ⅷ٣१",
+]
+WHOLE = [
+    "<|endoftext|>",
+    "'s",
+    "'t",
+    "'re",
+    "'ve",
+    "'m",
+    "'ll",
+    "'d",
+    "'S",
+    " Clara",
+    " the",
+]
+PIECES = [st.text(alphabet, min_size=1, max_size=8) for alphabet in SCRIPTS]
+CORPUS = st.lists(st.one_of(*PIECES, st.sampled_from(WHOLE)), max_size=8).map("".join)
+
+
+@pytest.fixture(scope="module")
+def server(book_server):
+    """Where the pages are."""
+    return book_server
+
+
+@pytest.fixture(scope="module")
+def ask(browser, built):
+    """Ask the model in a page that was opened from a folder."""
+    visited = Visit(browser.new_context(), built.as_uri())
+    page = visited.go("introduction.html")
+    page.evaluate("() => explorers.gpt2.ask('next', '')")
+
+    def ask(script, *arguments):
+        return page.evaluate(script, list(arguments))
+
+    yield ask
+    assert not visited.faults
+    assert len(page.workers) == 1
+
+
+@pytest.fixture
+def live(visit):
+    """The first page, and the model on it."""
+
+    def start(**options):
+        page = visit(**options).go("introduction.html")
+        app = page.locator('figure[data-explorer="live"] .explorer-app')
+        app.wait_for()
+        return page, app
+
+    return start
+
+
+@pytest.mark.parametrize("name", ["demo.weights.js", "demo.tokenizer.js"])
+def test_model_is_what_the_script_makes(name):
+    """Otherwise: python -m book.explorers.weights"""
+    committed = (weights.OUTPUT / name).read_text("utf-8")
+    assert weights.make_all()[name] == committed
+
+
+def test_book_is_small(built):
+    assert sum(path.stat().st_size for path in built.rglob("*")) < 10_000_000
+
+
+NEXT = """async ([text, written]) => {
+    const answer = await explorers.gpt2.ask("next", text, written);
+    return {...answer, logits: [...answer.logits], probabilities: [...answer.probabilities]};
+}"""
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_logits_are_those_of_the_solutions(text, ask, logits_after, demo):
+    answer = ask(NEXT, text, [])
+    expected = logits_after(text)
+    np.testing.assert_allclose(answer["logits"], expected, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(
+        answer["probabilities"], make.softmax(expected), rtol=2e-3, atol=1e-7
+    )
+    ids = demo.tokenizer.encode(text).ids
+    assert answer["ids"] == ids
+    assert answer["text"] == text
+    assert answer["room"] == demo.config.n_positions - len(ids)
+
+
+def test_cache_keeps_what_begins_alike_and_nothing_else(ask, logits_after):
+    first, second = "The brave goat was called Clara.", "The brave fox ran away"
+    for text in [first, second, first, first + " She", "The", first]:
+        logits = ask(NEXT, text, [])["logits"]
+        np.testing.assert_allclose(logits, logits_after(text), rtol=0, atol=1e-3)
+
+
+def test_written_tokens_come_after_the_text(ask, demo):
+    ids = demo.tokenizer.encode(" loved her").ids
+    answer = ask(NEXT, "Clara", ids)
+    assert answer["text"] == "Clara loved her"
+    assert answer["logits"] == ask(NEXT, "Clara loved her", [])["logits"]
+
+
+def test_empty_text_begins_as_a_story_does(ask, logits_after):
+    np.testing.assert_allclose(
+        ask(NEXT, "", [])["logits"], logits_after("<|endoftext|>"), rtol=0, atol=1e-3
+    )
+
+
+def test_of_a_long_text_the_end_is_read(ask, demo):
+    text = "The fox ran to the mill. " * 60
+    answer = ask(NEXT, text, [])
+    assert answer["ids"] == demo.tokenizer.encode(text).ids[-demo.config.n_positions :]
+    assert answer["room"] == 0
+
+
+TOKENIZE = """([text]) => {
+    const { tokenizer } = explorers.gpt2;
+    const ids = tokenizer.encode(text);
+    return [ids, tokenizer.decode(ids), ids.map((id) => tokenizer.piece(id))];
+}"""
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.from_file(str(DEMO_MODEL / "tokenizer.json"))
+
+
+@given(CORPUS)
+def test_tokenizer_is_that_of_hugging_face(ask, tokenizer, text):
+    ids, decoded, pieces = ask(TOKENIZE, text)
+    assert ids == tokenizer.encode(text).ids
+    assert decoded == text
+    if all(ord(letter) < 128 for letter in text):
+        assert "".join(pieces) == text
+
+
+def test_attention_is_what_the_explorer_has(ask):
+    script = """async ([text]) => {
+        const { weights } = await explorers.gpt2.ask("attention", text);
+        return weights.map((heads) => heads.map((rows) => rows.map((row) => [...row])));
+    }"""
+    for sentence in data_of("attention")["sentences"]:
+        came = ask(script, "".join(sentence["tokens"]))
+        for heads, expected_heads in zip(came, sentence["weights"], strict=True):
+            for rows, expected_rows in zip(heads, expected_heads, strict=True):
+                for row, expected in zip(rows, expected_rows, strict=True):
+                    np.testing.assert_allclose(
+                        np.array(row) * 1000, expected, rtol=0, atol=0.51
+                    )
+
+
+def test_lens_is_what_the_explorer_has(ask):
+    script = """async ([text]) => {
+        const { stages } = await explorers.gpt2.ask("lens", text);
+        return stages.map((stage) => stage.map((logits) => Math.max(...softmax(logits))));
+    }"""
+    for sentence in data_of("residual")["sentences"]:
+        came = ask(script, "".join(sentence["tokens"]))
+        expected = [
+            [place["top"][1] for place in stage] for stage in sentence["stages"]
+        ]
+        np.testing.assert_allclose(np.array(came) * 1000, expected, rtol=0, atol=0.51)
+
+
+# The first page
+
+
+def shown_bars(app):
+    bars = app.get_by_role("group").get_by_role("button").all()
+    return [
+        (bar.locator("span").inner_text(), bar.locator("small").inner_text())
+        for bar in bars
+    ]
+
+
+def expected_bars(logits, tokenizer):
+    shares = make.softmax(logits)
+    best = np.argsort(-shares, kind="stable")[: make.LIVE_BARS]
+    return [
+        (make.shown(tokenizer.decode([i])), make.percent(make.per_mille(shares[i])))
+        for i in best.tolist()
+    ]
+
+
+def wait_for_bars(page, app, expected):
+    page.wait_for_function(
+        "([bar, word]) => bar.innerText === word",
+        arg=[app.locator(".live-bars span").first.element_handle(), expected[0][0]],
+    )
+    # A share may round the other way, and the least likely swap places.
+    for (word, share), (right, right_share) in zip(
+        shown_bars(app)[:3], expected[:3], strict=True
+    ):
+        assert (word, share) == (right, right_share)
+
+
+def test_click_goes_on_with_the_text(live, logits_after, tokenizer):
+    page, app = live()
+    field = app.get_by_role("textbox")
+    text = make.LIVE_TEXT
+    assert field.input_value() == text
+    expected = expected_bars(logits_after(text), tokenizer)
+    assert shown_bars(app)[:3] == expected[:3]
+    app.get_by_role("button", name="flute").click()
+    text += " flute"
+    wait_for_bars(page, app, expected_bars(logits_after(text), tokenizer))
+    assert field.input_value() == text
+    app.get_by_role("button", name="Start over").click()
+    wait_for_bars(page, app, expected)
+    assert field.input_value() == make.LIVE_TEXT
+
+
+def test_reader_types(live, logits_after, tokenizer):
+    page, app = live()
+    field = app.get_by_role("textbox")
+    for text in ["Once upon a time, there", "Once upon", "Felix the otter lived in"]:
+        field.fill(text)
+        wait_for_bars(page, app, expected_bars(logits_after(text), tokenizer))
+        assert field.input_value() == text
+
+
+def test_model_writes_until_it_is_stopped(live, tokenizer):
+    page, app = live()
+    field = app.get_by_role("textbox")
+    app.get_by_role("button", name="Let it write").click()
+    longer = "([field, length]) => field.value.length > length"
+    start = len(make.LIVE_TEXT)
+    page.wait_for_function(longer, arg=[field.element_handle(), start + 30])
+    app.get_by_role("button", name="Stop").click()
+    app.get_by_role("button", name="Let it write").wait_for()
+    page.wait_for_timeout(300)
+    stopped = field.input_value()
+    page.wait_for_timeout(500)
+    assert field.input_value() == stopped
+    assert stopped.startswith(make.LIVE_TEXT)
+
+
+def test_model_ends_its_story(live):
+    page, app = live()
+    field = app.get_by_role("textbox")
+    field.fill("")
+    page.wait_for_timeout(300)
+    # A story's last words, after which the model is sure.
+    status = app.get_by_role("status")
+    field.fill(make.LIVE_TEXT)
+    app.get_by_role("button", name="Let it write").click()
+    page.wait_for_function(
+        "says => /ends the text|reads no more/.test(says.innerText)",
+        arg=status.element_handle(),
+        timeout=60_000,
+    )
+    app.get_by_role("button", name="Let it write").wait_for()
+    assert "<|endoftext|>" not in field.input_value()
+
+
+def test_full_context_takes_no_more(live):
+    page, app = live()
+    field = app.get_by_role("textbox")
+    text = "The fox ran to the mill. " * 60
+    field.fill(text)
+    page.wait_for_timeout(1500)
+    app.get_by_role("group").get_by_role("button").first.click()
+    assert "no more tokens" in app.get_by_role("status").inner_text()
+    assert field.input_value() == text
+
+
+def test_without_the_weights_the_page_says_so(visit):
+    visited = visit()
+    visited.page.route("**/demo.weights.js", lambda route: route.abort())
+    page = visited.go("introduction.html")
+    app = page.locator('figure[data-explorer="live"] .explorer-app')
+    before = shown_bars(app)
+    app.get_by_role("group").get_by_role("button").first.click()
+    app.get_by_text("could not be loaded").wait_for()
+    assert shown_bars(app) == before
+    assert visited.faults
+    visited.faults.clear()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_live_model_is_accessible_when_used(theme, width, live):
+    page, app = live(width=width, color_scheme=theme)
+    app.get_by_role("group").get_by_role("button").first.click()
+    app.get_by_role("textbox").focus()
+    assert faults_of(page, part='figure[data-explorer="live"]') == []
+    assert page.evaluate(OVERFLOWING) == []
+
+
+def test_keyboard_alone_is_enough(live):
+    page, app = live()
+    field = app.get_by_role("textbox")
+    field.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "([field, text]) => field.value !== text",
+        arg=[field.element_handle(), make.LIVE_TEXT],
+    )
+    page.keyboard.press("ArrowRight")
+    assert page.url.endswith("introduction.html"), "mdBook turned the page"
