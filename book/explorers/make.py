@@ -4,7 +4,7 @@ Writes, into `book/src/explorers`, for each explorer the data (`NAME.data.js`) a
 fragment that a chapter includes (`NAME.html`). The fragment holds the picture that is
 seen without JavaScript, made from the same data.
 
-    python book/explorers/make.py
+    python -m book.explorers.make
 
 Run it again when the demo model changes; `tests/project/test_book_browser.py` says so.
 """
@@ -479,8 +479,8 @@ def softmax(logits: Array) -> Array:
 
 
 CAPTIONS = {
-    "live": "A GPT-2 that runs in this page: 1.2 million numbers and a few hundred lines "
-    "of JavaScript. What you type stays in your browser.",
+    "live": "A GPT-2 that runs in this page: 1.2 million numbers and a few hundred "
+    "lines of JavaScript. What you type stays in your browser.",
     "attention": "Where the demo model looks. Layers and heads count from 1 here. A "
     "token written <span>“-ved”</span> goes on with the word before it.",
     "mask": "Computed by the solution of step 2.",

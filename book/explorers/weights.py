@@ -3,7 +3,7 @@
 Writes `demo.weights.js` and `demo.tokenizer.js` into `book/src/gpt2`. They are scripts
 because a page opened from a folder can load nothing else.
 
-    python book/explorers/weights.py
+    python -m book.explorers.weights
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from safetensors.numpy import load_file
 from course.steps import DEMO_MODEL, ROOT
 
 OUTPUT = ROOT / "book" / "src" / "gpt2"
-CONFIG = (
-    "n_layer n_head n_embd n_positions vocab_size layer_norm_epsilon bos_token_id"
-).split()
+CONFIG = [
+    *("n_layer", "n_head", "n_embd", "n_positions", "vocab_size"),
+    *("layer_norm_epsilon", "bos_token_id"),
+]
 
 # Whatever stands in a JSON string as itself. Three of them make 92 ** 3 numbers, 19.6
 # bits in 24; base64 would need 32 for as many, and float16 loses more than it saves.
@@ -45,7 +46,7 @@ def three_digits(tensor: NDArray[np.float32]) -> tuple[float, str]:
 
 
 def weights_script() -> str:
-    """The configuration and every tensor, one a line: its name, its scale, its digits."""
+    """The configuration, and for every tensor its name, its scale and its digits."""
     config = json.loads((DEMO_MODEL / "config.json").read_text("utf-8"))
     tensors = load_file(DEMO_MODEL / "model.safetensors")
     lines = [

@@ -81,7 +81,7 @@ def same_top(actual, expected, where):
 
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_data_are_what_the_script_makes(name, made, tmp_path):
-    """Otherwise: python book/explorers/make.py"""
+    """Otherwise: python -m book.explorers.make"""
     fresh = tmp_path / "data.js"
     fresh.write_text(made[f"{name}.data.js"], "utf-8")
     same_numbers(name, data_of(name), make.read_data(fresh))

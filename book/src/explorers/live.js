@@ -10,6 +10,7 @@ explorers.define("live", (app, data) => {
     let next = data.bars; // the likeliest tokens: id, token, share in thousandths
     let answer = null; // the model's last
     let asked = 0;
+    let pending = null; // the promise of the last answer
     let writer = null; // whoever may go on writing
 
     const field = el("textarea", {
@@ -19,7 +20,7 @@ explorers.define("live", (app, data) => {
         "button", { type: "button", onclick: () => click(next[i].id) },
         el("span"), el("i"), el("small"),
     ));
-    const write = el("button", { type: "button", onclick: () => (writer ? stop() : start()) });
+    const write = el("button", { type: "button", onclick: () => (writer ? stop("") : start()) });
     const says = el("p", { class: "explorer-says", role: "status" });
     app.append(
         el("label", { class: "live-text" }, el("span", {}, "The text so far"), field),
@@ -55,28 +56,26 @@ explorers.define("live", (app, data) => {
     }
 
     /** Put a token behind the text, where the text can go on. */
-    function take(id) {
+    async function take(id) {
+        await pending;
         if (id === data.end) {
             stop("Here the model ends the text.");
         } else if (answer?.room === 0) {
             stop("The model reads no more tokens at once than these.");
         } else {
             written.push(id);
-            return ask();
+            await ask();
         }
     }
 
     /** Ask the model what comes next. An answer to an older question is dropped. */
-    async function ask() {
+    function ask() {
         const mine = ++asked;
-        try {
-            const came = await gpt2.ask("next", text, written);
-            if (mine === asked) {
-                hear(came);
-            }
-        } catch {
-            stop("The model could not be loaded.");
-        }
+        pending = gpt2.ask("next", text, written).then(
+            (came) => mine === asked && hear(came),
+            () => stop("The model could not be loaded."),
+        );
+        return pending;
     }
 
     function hear(came) {
@@ -105,9 +104,7 @@ explorers.define("live", (app, data) => {
         writer = mine;
         write.textContent = "Stop";
         says.textContent = "";
-        if (answer === null) {
-            await ask();
-        }
+        await (pending ?? ask());
         while (writer === mine) {
             await take(draw());
             await new Promise((resolve) => setTimeout(resolve, PAUSE));
