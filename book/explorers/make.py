@@ -521,6 +521,7 @@ def fragment(name: str, picture: str) -> str:
 </figure>
 <script defer src="explorers/kit.js"></script>
 <script defer src="gpt2/client.js"></script>
+<script defer src="explorers/sentences.js"></script>
 <script defer src="explorers/{name}.data.js"></script>
 <script defer src="explorers/{name}.js"></script>
 """

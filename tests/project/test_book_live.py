@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from book.explorers import weights
 from course.steps import DEMO_MODEL
 from tests.project.browser import OVERFLOWING, Visit, faults_of
-from tests.project.test_book_browser import data_of, make
+from tests.project.test_book_browser import data_of, make, same_numbers
 
 TEXTS = [
     "a",
@@ -95,9 +95,9 @@ def test_book_is_small(built):
 
 
 NEXT = """async ([text, written]) => {
-    const { logits, probabilities, ...rest } =
+    const { logits, shares, ...rest } =
         await explorers.gpt2.ask("next", text, written);
-    return { logits: [...logits], probabilities: [...probabilities], ...rest };
+    return { logits: [...logits], shares: [...shares], ...rest };
 }"""
 
 
@@ -107,7 +107,7 @@ def test_logits_are_those_of_the_solutions(text, ask, logits_after, demo):
     expected = logits_after(text)
     np.testing.assert_allclose(answer["logits"], expected, rtol=0, atol=1e-3)
     np.testing.assert_allclose(
-        answer["probabilities"], make.softmax(expected), rtol=2e-3, atol=1e-7
+        answer["shares"], make.softmax(expected), rtol=2e-3, atol=1e-7
     )
     ids = demo.tokenizer.encode(text).ids
     assert answer["ids"] == ids
@@ -163,33 +163,15 @@ def test_tokenizer_is_that_of_hugging_face(ask, tokenizer, text):
         assert "".join(pieces) == text
 
 
-def test_attention_is_what_the_explorer_has(ask):
-    script = """async ([text]) => {
-        const { weights } = await explorers.gpt2.ask("attention", text);
-        return weights.map((heads) => heads.map((rows) => rows.map((row) => [...row])));
-    }"""
-    for sentence in data_of("attention")["sentences"]:
-        came = ask(script, "".join(sentence["tokens"]))
-        for heads, expected_heads in zip(came, sentence["weights"], strict=True):
-            for rows, expected_rows in zip(heads, expected_heads, strict=True):
-                for row, expected in zip(rows, expected_rows, strict=True):
-                    np.testing.assert_allclose(
-                        np.array(row) * 1000, expected, rtol=0, atol=0.51
-                    )
-
-
-def test_lens_is_what_the_explorer_has(ask):
-    script = """async ([text]) => {
-        const { stages } = await explorers.gpt2.ask("lens", text);
-        const best = (logits) => Math.max(...softmax(logits));
-        return stages.map((stage) => stage.map(best));
-    }"""
-    for sentence in data_of("residual")["sentences"]:
-        came = ask(script, "".join(sentence["tokens"]))
-        expected = [
-            [place["top"][1] for place in stage] for stage in sentence["stages"]
-        ]
-        np.testing.assert_allclose(np.array(came) * 1000, expected, rtol=0, atol=0.51)
+@pytest.mark.parametrize(
+    ("name", "what"), [("attention", "attention"), ("residual", "lens")]
+)
+def test_model_says_what_the_explorers_have(name, what, ask):
+    for sentence in data_of(name)["sentences"]:
+        text = "".join(sentence["tokens"])
+        came = ask("async ([what, text]) => explorers.gpt2.ask(what, text)", what, text)
+        sentence.pop("try", None)
+        same_numbers(name, came, sentence)
 
 
 # The first page

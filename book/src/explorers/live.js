@@ -80,19 +80,24 @@ explorers.define("live", (app, data) => {
 
     function hear(came) {
         answer = came;
-        const shares = answer.probabilities;
-        const best = Array.from(shares.keys()).sort((a, b) => shares[b] - shares[a]);
-        next = best.slice(0, next.length).map((id) => ({
-            id, token: gpt2.tokenizer.piece(id), share: Math.floor(shares[id] * 1000 + 0.5),
+        const { shares } = answer;
+        next = likeliest(shares, next.length).map((id) => ({
+            id, token: gpt2.tokenizer.piece(id), share: perMille(shares[id]),
         }));
         if (written.length) {
             field.value = answer.text;
             field.scrollTop = field.scrollHeight;
         }
         show();
+        if (writer === null) {
+            explorers.tell(field.value);
+        }
     }
 
     function stop(message) {
+        if (writer !== null) {
+            explorers.tell(field.value);
+        }
         writer = null;
         write.textContent = "Let it write";
         says.textContent = message;
@@ -113,7 +118,7 @@ explorers.define("live", (app, data) => {
 
     function draw() {
         let left = Math.random();
-        const id = answer.probabilities.findIndex((share) => (left -= share) < 0);
+        const id = answer.shares.findIndex((share) => (left -= share) < 0);
         return id < 0 ? next[0].id : id;
     }
 

@@ -19,27 +19,32 @@ class Demo {
             text: this.tokenizer.decode(ids),
             room: this.model.config.n_positions - ids.length,
             logits,
-            probabilities: softmax(logits),
+            shares: softmax(logits),
         };
     }
 
-    /** Attention weights, by layer, head and token. */
+    /** Where every token looks, as the explorer of step 07 has it. */
     attention(text) {
-        const ids = this.read(text);
+        const tokens = this.read(text).map((id) => this.tokenizer.piece(id));
         const heads = Array.from({ length: this.model.config.n_head }, (_, head) => head);
-        const weights = this.model.h.map(
-            ({ attn }) => heads.map((head) => attn.weights.map((token) => token[head])),
-        );
-        return { ids, weights };
+        const weights = this.model.h.map(({ attn }) => heads.map(
+            (head) => attn.weights.map((token) => Array.from(token[head], perMille)),
+        ));
+        return { tokens, weights };
     }
 
-    /** The logits after every token, by the stream before and after every block. */
+    /** What the stream says, before and after every block, as step 08's explorer has it. */
     lens(text) {
         const ids = this.read(text);
-        const stages = this.model.streams[0].map(
-            (_, blocks) => ids.map((_, position) => this.model.logits(position, blocks)),
-        );
-        return { ids, stages };
+        const stages = this.model.streams[0].map((_, blocks) => ids.map((_, position) => {
+            const shares = softmax(this.model.logits(position, blocks));
+            const top = likeliest(shares, 5).flatMap(
+                (id) => [this.tokenizer.piece(id), perMille(shares[id])],
+            );
+            const next = ids[position + 1];
+            return next === undefined ? { top } : { top, next: standing(shares, next) };
+        }));
+        return { tokens: ids.map((id) => this.tokenizer.piece(id)), stages };
     }
 
     /** Have the model read the end of a text; an empty one begins as every story does. */
@@ -49,6 +54,21 @@ class Demo {
         this.model.read(ids.length ? ids.slice(-n_positions) : [bos_token_id]);
         return [...this.model.ids];
     }
+}
+
+/** A share in thousandths, which is what the explorers have. */
+function perMille(share) {
+    return Math.floor(share * 1000 + 0.5);
+}
+
+/** The IDs of the likeliest tokens. */
+function likeliest(shares, count) {
+    return Array.from(shares.keys()).sort((a, b) => shares[b] - shares[a]).slice(0, count);
+}
+
+/** How likely a token is, and how many are not less likely. */
+function standing(shares, id) {
+    return [perMille(shares[id]), 1 + shares.filter((share) => share > shares[id]).length];
 }
 
 /** Weights as `weights.py` writes them: three digits each, the largest first. */
@@ -87,7 +107,7 @@ function answerMessages() {
 function startWorker() {
     const parts = [
         row, add, linear, layerNorm, gelu, softmax, GPT2, Tokenizer,
-        Demo, readNumbers, answerMessages,
+        Demo, perMille, likeliest, standing, readNumbers, answerMessages,
     ];
     const source = `"use strict";\n${parts.join("\n")}\nanswerMessages();\n`;
     const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
