@@ -77,6 +77,7 @@ LONGEST_SEQUENCE = 5  # more columns do not fit on a phone
 MOST_PAST_TOKENS = 5
 LIVE_TEXT = "The brave goat was called Clara. More than anything, Clara loved her old"
 LIVE_BARS = 8
+TOKENS_TEXT = "Clara loved the unfriendly dragon's lighthouse 😀"
 PREDICTIONS = 5  # of the residual explorer, for each layer and position
 BARS = 12  # of the sampling explorer; sampling.js has the same
 
@@ -210,6 +211,15 @@ def live_data(demo: Demo) -> Data:
             for i in best
         ],
     }
+
+
+def tokens_data(demo: Demo) -> Data:
+    """The words of a text, and the tokens that each of them is."""
+    words = []
+    for _, (start, end) in demo.tokenizer.pre_tokenizer.pre_tokenize_str(TOKENS_TEXT):
+        ids = demo.encode(TOKENS_TEXT[start:end])
+        words.append({"ids": ids, "tokens": [demo.piece(i) for i in ids]})
+    return {"text": TOKENS_TEXT, "words": words}
 
 
 def mask_data(demo: Demo) -> Data:
@@ -398,6 +408,21 @@ def live_picture(data: Data) -> str:
     )
 
 
+def tokens_picture(data: Data) -> str:
+    """The tokens and their IDs, a word in a row."""
+    rows = "\n".join(
+        '<tr><th scope="row">'
+        + escape(" · ".join(token.replace(" ", "␣") for token in word["tokens"]))
+        + f"</th><td>{', '.join(map(str, word['ids']))}</td></tr>"
+        for word in data["words"]
+    )
+    return (
+        f"<table>\n<caption>The tokens of “{escape(data['text'])}”</caption>\n"
+        '<thead><tr><th scope="col">tokens</th><th scope="col">IDs</th></tr></thead>\n'
+        f"<tbody>\n{rows}\n</tbody>\n</table>"
+    )
+
+
 def sampling_picture(data: Data) -> str:
     """Probabilities before and after the settings, as bars in a table."""
     prompt = data["prompts"][0]
@@ -481,6 +506,8 @@ def softmax(logits: Array) -> Array:
 CAPTIONS = {
     "live": "A GPT-2 that runs in this page: 1.2 million numbers and a few hundred "
     "lines of JavaScript. What you type stays in your browser.",
+    "tokens": "The tokenizer of the demo model: 1,536 tokens, where GPT-2 has 50,257. "
+    "␣ is a space; <span>&lt;F0&gt;</span> is a byte that is no character by itself.",
     "attention": "Where the demo model looks. Layers and heads count from 1 here. A "
     "token written <span>“-ved”</span> goes on with the word before it.",
     "mask": "Computed by the solution of step 2.",
@@ -493,6 +520,7 @@ CAPTIONS = {
 
 EXPLORERS: dict[str, tuple[Callable[[Demo], Data], Callable[[Data], str]]] = {
     "live": (live_data, live_picture),
+    "tokens": (tokens_data, tokens_picture),
     "attention": (attention_data, attention_picture),
     "mask": (mask_data, mask_picture),
     "sampling": (sampling_data, sampling_picture),

@@ -14,7 +14,7 @@ from course.steps import ROOT
 from tests.project.browser import OVERFLOWING, faults_of
 
 BOOK = ROOT / "book"
-EXPLORERS = ("live", "attention", "mask", "sampling", "residual")
+EXPLORERS = ("live", "tokens", "attention", "mask", "sampling", "residual")
 
 
 def load_make():
@@ -487,6 +487,7 @@ def test_explorer_answers_a_finger(name, explorer):
     before = status.inner_text()
     target = {
         "live": app.get_by_role("button").first,
+        "tokens": app.get_by_role("radio").nth(1),
         "attention": app.get_by_role("radiogroup").first.get_by_role("radio").nth(1),
         "mask": app.locator("tbody td").first,
         "sampling": app.get_by_role("button", name="Draw", exact=True),

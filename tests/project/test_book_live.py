@@ -3,6 +3,8 @@
 What it computes is compared with the solutions and with Hugging Face's tokenizer.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -304,3 +306,21 @@ def test_keyboard_alone_is_enough(live):
     )
     page.keyboard.press("ArrowRight")
     assert page.url.endswith("introduction.html"), "mdBook turned the page"
+
+
+def test_reader_types_into_the_tokenizer(visit, tokenizer):
+    page = visit().go("step_05.html")
+    app = page.locator('figure[data-explorer="tokens"] .explorer-app')
+    numbers = app.get_by_role("radio").locator("small")
+    app.get_by_text("Choose one.").wait_for()
+    for text in ["The lighthouse", "fox fox", "Grüße 😀<|endoftext|>", ""]:
+        app.get_by_role("textbox").fill(text)
+        assert list(map(int, numbers.all_inner_texts())) == tokenizer.encode(text).ids
+    app.get_by_role("textbox").fill(" fox")
+    app.get_by_role("radio").last.click()
+    stages = app.get_by_role("listitem").all_inner_texts()
+    assert stages[0] == "␣ · f · o · x"
+    assert stages[-1] == "␣fox"
+    assert all(
+        len(after.split()) < len(before.split()) for before, after in pairwise(stages)
+    )

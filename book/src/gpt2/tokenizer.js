@@ -22,18 +22,17 @@ class Tokenizer {
     }
 
     /** GPT-2's words: each goes with the space before it. \s is not White_Space. */
-    static words(text) {
-        return text.match(
-            /'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu,
-        ) ?? [];
+    words(text) {
+        const pattern = /'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+        return text.split(/(<\|endoftext\|>)/).flatMap(
+            (part) => (part === this.end ? [part] : part.match(pattern) ?? []),
+        );
     }
 
     /** The IDs of a text. */
     encode(text) {
-        const parts = text.split(this.end).map((part) => Tokenizer.words(part).flatMap(
-            (word) => this.merge(this.spell(word)).map((token) => this.ids.get(token)),
-        ));
-        return parts.flatMap((ids, i) => (i === 0 ? ids : [this.ids.get(this.end), ...ids]));
+        return this.words(text).flatMap((word) => this.stages(word).at(-1))
+            .map((token) => this.ids.get(token));
     }
 
     /** A word's bytes, as letters. */
@@ -41,21 +40,35 @@ class Tokenizer {
         return Array.from(new TextEncoder().encode(word), (byte) => this.letters[byte]);
     }
 
-    /** Join the pair that was learned first, everywhere, until no pair is left. */
-    merge(tokens) {
-        for (;;) {
-            const pairs = tokens.slice(1).map((token, i) => `${tokens[i]} ${token}`);
-            const ranks = pairs.map((pair) => this.ranks.get(pair) ?? Infinity);
-            const first = ranks.reduce((a, b) => Math.min(a, b), Infinity);
-            if (first === Infinity) {
-                return tokens;
-            }
-            const joined = [];
-            for (let i = 0; i < tokens.length; i++) {
-                joined.push(ranks[i] === first ? tokens[i] + tokens[++i] : tokens[i]);
-            }
-            tokens = joined;
+    /** A word as bytes, after each merge, and at last as tokens. */
+    stages(word) {
+        if (word === this.end) {
+            return [[word]];
         }
+        const stages = [this.spell(word)];
+        for (;;) {
+            const merged = this.merge(stages.at(-1));
+            if (merged === null) {
+                return stages;
+            }
+            stages.push(merged);
+        }
+    }
+
+    /** Join that pair which was learned first, wherever it stands; null if there is none. */
+    merge(tokens) {
+        const ranks = tokens.slice(1).map(
+            (token, i) => this.ranks.get(`${tokens[i]} ${token}`) ?? Infinity,
+        );
+        const first = ranks.reduce((a, b) => Math.min(a, b), Infinity);
+        if (first === Infinity) {
+            return null;
+        }
+        const merged = [];
+        for (let i = 0; i < tokens.length; i++) {
+            merged.push(ranks[i] === first ? tokens[i] + tokens[++i] : tokens[i]);
+        }
+        return merged;
     }
 
     /** The text of tokens; bytes that are no character become �. */
