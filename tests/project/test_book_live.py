@@ -324,3 +324,47 @@ def test_reader_types_into_the_tokenizer(visit, tokenizer):
     assert all(
         len(after.split()) < len(before.split()) for before, after in pairwise(stages)
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "page_name"), [("attention", "step_07.html"), ("residual", "step_08.html")]
+)
+def test_explorer_reads_the_readers_sentence(name, page_name, visit, tokenizer):
+    page = visit(width=360).go(page_name)
+    figure = f'figure[data-explorer="{name}"]'
+    app = page.locator(f"{figure} .explorer-app")
+    given = data_of(name)["sentences"]
+    own = app.get_by_role("textbox")
+    assert not own.is_visible()
+    app.get_by_role("combobox").select_option(index=len(given))
+    text = "Ivy met Oscar the turtle."
+    own.fill(text)
+    ids = tokenizer.encode(text).ids
+    tokens = app.locator(".tokens").get_by_role("radio")
+    expect_count(tokens, len(ids))
+    words = tokens.locator("span").all_inner_texts()
+    assert words == [
+        make.chip(tokenizer.decode([token_id]), first=i == 0)
+        for i, token_id in enumerate(ids)
+    ]
+    assert faults_of(page, part=figure) == []
+    assert page.evaluate(OVERFLOWING) == []
+    app.get_by_role("combobox").select_option(index=1)
+    expect_count(tokens, len(given[1]["tokens"]))
+    assert not own.is_visible()
+
+
+def expect_count(items, count):
+    items.nth(count - 1).wait_for()
+    items.nth(count).wait_for(state="detached")
+
+
+def test_explorers_of_a_page_follow_the_live_model(visit, tokenizer):
+    page = visit().go("inside.html")
+    text = "Felix the fox met Clara the goat."
+    page.locator('figure[data-explorer="live"]').get_by_role("textbox").fill(text)
+    for name in ("attention", "residual"):
+        app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
+        tokens = app.locator(".tokens").get_by_role("radio")
+        expect_count(tokens, len(tokenizer.encode(text).ids))
+        assert app.get_by_role("textbox").input_value() == text
