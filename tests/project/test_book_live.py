@@ -368,3 +368,18 @@ def test_explorers_of_a_page_follow_the_live_model(visit, tokenizer):
         tokens = app.locator(".tokens").get_by_role("radio")
         expect_count(tokens, len(tokenizer.encode(text).ids))
         assert app.get_by_role("textbox").input_value() == text
+
+
+def test_dials_turn_on_the_readers_text(visit, logits_after, tokenizer):
+    page = visit().go("step_12.html")
+    app = page.locator('figure[data-explorer="sampling"] .explorer-app')
+    app.get_by_role("combobox").select_option(index=len(data_of("sampling")["prompts"]))
+    text = "Felix the otter lived in"
+    app.get_by_role("textbox").fill(text)
+    app.locator("caption", has_text=text).wait_for()
+    rows = app.locator("tbody tr").all()[:3]
+    before = [
+        (row.locator("th").inner_text(), row.locator("td").nth(1).inner_text())
+        for row in rows
+    ]
+    assert before == expected_bars(logits_after(text), tokenizer)[:3]

@@ -44,7 +44,10 @@ explorers.define("attention", (app, data) => {
     const says = el("p", { class: "explorer-says", role: "status" });
     const show = el("button", { type: "button", onclick: showReference });
     app.append(
-        sentences({ given: data.sentences, what: "attention", choose: chooseSentence }),
+        sentences({
+            label: "Sentence", texts: data.sentences.map((s) => s.tokens.join("")),
+            given: data.sentences, what: "attention", choose: chooseSentence,
+        }),
         el(
             "div", { class: "explorer-columns" },
             el("div", {}, line, says, show),

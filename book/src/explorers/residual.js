@@ -35,7 +35,10 @@ explorers.define("residual", (app, data) => {
         body,
     );
     app.append(
-        sentences({ given: data.sentences, what: "lens", choose: chooseSentence }),
+        sentences({
+            label: "Sentence", texts: data.sentences.map((s) => s.tokens.join("")),
+            given: data.sentences, what: "lens", choose: chooseSentence,
+        }),
         el("div", { class: "explorer-sliders" }, stop.root),
         line, says, table,
     );

@@ -9,15 +9,14 @@
     const followers = [];
 
     /**
-     * Choose a sentence. `choose` gets one of `given`, or what the model answers when it
-     * is asked `what` about the reader's text, which has the same form.
+     * Choose one of `texts`, or write another. `choose` gets what belongs to it: one of
+     * `given`, or the model's answer when it is asked `what` about the reader's text.
      */
-    function sentences({ given, what, choose }) {
-        const texts = given.map(({ tokens }) => tokens.join(""));
+    function sentences({ label, texts, given, what, choose }) {
         const says = el("small");
         const field = el("input", { type: "text", maxlength: 400, spellcheck: "false", oninput: readOwn });
-        const own = el("label", { class: "explorer-own", hidden: true }, "Your sentence ", field, says);
-        const choosing = choice("Sentence", [...texts, "a sentence of your own"], chooseNumber);
+        const own = el("label", { class: "explorer-own", hidden: true }, "Your own ", field, says);
+        const choosing = choice(label, [...texts, "one of your own"], chooseNumber);
         const select = choosing.querySelector("select");
         let asked = 0;
         followers.push((text) => {
