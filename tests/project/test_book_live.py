@@ -267,7 +267,7 @@ def test_full_context_takes_no_more(live):
     text = "The fox ran to the mill. " * 60
     field.fill(text)
     app.get_by_role("group").get_by_role("button").first.click()
-    app.get_by_text("reads no more tokens").wait_for()
+    app.get_by_text("reads no more tokens").wait_for(timeout=60_000)
     assert field.input_value() == text
 
 
