@@ -524,7 +524,8 @@ def test_explorers_are_accessible_when_used(theme, visit, page_of):
 def test_focus_is_visible(name, visit, page_of):
     page = visit().go(page_of(name))
     app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
-    parts = app.locator("button, select, input, [tabindex]").all()
+    parts = app.locator("button, select, input, textarea, [tabindex]")
+    parts = parts.filter(visible=True).all()
     page.keyboard.press("Tab")  # from here on, focus is the keyboard's
     for part in parts[:8]:
         part.focus()
