@@ -81,7 +81,8 @@ remake: .venv/dev-installed ## Make again what is made: skeletons, and much of t
 	@.venv/bin/python -m book.reports
 	@.venv/bin/python -m book.surgery
 	@.venv/bin/python -m book.numbers.make
-	@.venv/bin/python book/explorers/make.py
+	@.venv/bin/python -m book.explorers.make
+	@.venv/bin/python -m book.explorers.weights
 
 lint: .venv/dev-installed ## Check style and types
 	@.venv/bin/ruff check .

@@ -4,7 +4,7 @@ Writes, into `book/src/explorers`, for each explorer the data (`NAME.data.js`) a
 fragment that a chapter includes (`NAME.html`). The fragment holds the picture that is
 seen without JavaScript, made from the same data.
 
-    python book/explorers/make.py
+    python -m book.explorers.make
 
 Run it again when the demo model changes; `tests/project/test_book_browser.py` says so.
 """
@@ -75,6 +75,9 @@ PROMPTS = [
 ]
 LONGEST_SEQUENCE = 5  # more columns do not fit on a phone
 MOST_PAST_TOKENS = 5
+LIVE_TEXT = "The brave goat was called Clara. More than anything, Clara loved her old"
+LIVE_BARS = 8
+TOKENS_TEXT = "Clara loved the unfriendly dragon's lighthouse 😀"
 PREDICTIONS = 5  # of the residual explorer, for each layer and position
 BARS = 12  # of the sampling explorer; sampling.js has the same
 
@@ -194,6 +197,29 @@ def attention_data(demo: Demo) -> Data:
         best = {"layer": layer, "head": head, "from": here, "to": there}
         sentences.append({"tokens": tokens, "try": best, "weights": rows})
     return {"sentences": sentences}
+
+
+def live_data(demo: Demo) -> Data:
+    """The text that the live model starts with, and the likeliest next tokens."""
+    shares = softmax(demo.logits(demo.encode(LIVE_TEXT)))
+    best = np.argsort(-shares, kind="stable")[:LIVE_BARS].tolist()
+    return {
+        "text": LIVE_TEXT,
+        "end": demo.model.config.eos_token_id,
+        "bars": [
+            {"id": i, "token": demo.piece(i), "share": per_mille(shares[i])}
+            for i in best
+        ],
+    }
+
+
+def tokens_data(demo: Demo) -> Data:
+    """The words of a text, and the tokens that each of them is."""
+    words = []
+    for _, (start, end) in demo.tokenizer.pre_tokenizer.pre_tokenize_str(TOKENS_TEXT):
+        ids = demo.encode(TOKENS_TEXT[start:end])
+        words.append({"ids": ids, "tokens": [demo.piece(i) for i in ids]})
+    return {"text": TOKENS_TEXT, "words": words}
 
 
 def mask_data(demo: Demo) -> Data:
@@ -366,6 +392,37 @@ def mask_picture(data: Data) -> str:
     )
 
 
+def live_picture(data: Data) -> str:
+    """The likeliest next tokens as bars; live.js draws the same."""
+    rows = "\n".join(
+        f'<tr><th scope="row">{escape(shown(each["token"]))}</th><td class="bars">'
+        f'<i class="after" style="width:{each["share"] / 10:.1f}%"></i></td>'
+        f"<td>{escape(percent(each['share']))}</td></tr>"
+        for each in data["bars"]
+    )
+    return (
+        '<table class="sampling-bars">\n<caption>The likeliest next tokens after “'
+        f"{escape(data['text'])}”</caption>\n"
+        '<thead><tr><th scope="col">token</th><td></td><th scope="col">share</th></tr>'
+        f"</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+    )
+
+
+def tokens_picture(data: Data) -> str:
+    """The tokens and their IDs, a word in a row."""
+    rows = "\n".join(
+        '<tr><th scope="row">'
+        + escape(" · ".join(token.replace(" ", "␣") for token in word["tokens"]))
+        + f"</th><td>{', '.join(map(str, word['ids']))}</td></tr>"
+        for word in data["words"]
+    )
+    return (
+        f"<table>\n<caption>The tokens of “{escape(data['text'])}”</caption>\n"
+        '<thead><tr><th scope="col">tokens</th><th scope="col">IDs</th></tr></thead>\n'
+        f"<tbody>\n{rows}\n</tbody>\n</table>"
+    )
+
+
 def sampling_picture(data: Data) -> str:
     """Probabilities before and after the settings, as bars in a table."""
     prompt = data["prompts"][0]
@@ -447,6 +504,10 @@ def softmax(logits: Array) -> Array:
 
 
 CAPTIONS = {
+    "live": "A GPT-2 that runs in this page: 1.2 million numbers and a few hundred "
+    "lines of JavaScript. What you type stays in your browser.",
+    "tokens": "The tokenizer of the demo model: 1,536 tokens, where GPT-2 has 50,257. "
+    "␣ is a space; <span>&lt;F0&gt;</span> is a byte that is no character by itself.",
     "attention": "Where the demo model looks. Layers and heads count from 1 here. A "
     "token written <span>“-ved”</span> goes on with the word before it.",
     "mask": "Computed by the solution of step 2.",
@@ -458,6 +519,8 @@ CAPTIONS = {
 }
 
 EXPLORERS: dict[str, tuple[Callable[[Demo], Data], Callable[[Data], str]]] = {
+    "live": (live_data, live_picture),
+    "tokens": (tokens_data, tokens_picture),
     "attention": (attention_data, attention_picture),
     "mask": (mask_data, mask_picture),
     "sampling": (sampling_data, sampling_picture),
@@ -485,6 +548,8 @@ def fragment(name: str, picture: str) -> str:
 <figcaption>{CAPTIONS[name]}</figcaption>
 </figure>
 <script defer src="explorers/kit.js"></script>
+<script defer src="gpt2/client.js"></script>
+<script defer src="explorers/sentences.js"></script>
 <script defer src="explorers/{name}.data.js"></script>
 <script defer src="explorers/{name}.js"></script>
 """

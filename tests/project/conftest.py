@@ -1,13 +1,18 @@
 """What the project's tests share."""
 
+import functools
+import http.server
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
+from course.book import find_mdbook
 from course.steps import DEMO_MODEL, ROOT
 from tests.project import whole_run
 from tests.project.browser import FLAGS, NO_BROWSER, Visit, find_chromium
@@ -156,6 +161,53 @@ def on_kernels(solutions):
 def fast_demo(demo, on_kernels):
     """The demo model on the Mojo kernels."""
     return on_kernels(demo)
+
+
+@pytest.fixture(scope="session")
+def logits_after(demo):
+    """The solutions' logits for what follows a text, one operation at a time."""
+    from max.driver import CPU
+
+    from course.model.compile import build_whole_sequence
+    from course.model.modules import load_code
+    from course.runtime import prepare
+
+    prepare()
+    code = load_code("solutions")
+    model = build_whole_sequence(demo, code, CPU())
+
+    def logits(text):
+        ids = code.generation.encode_text(text, demo.tokenizer, device=CPU())
+        return model(ids).to_numpy()[0, -1].astype(np.float64)
+
+    return logits
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """The folder of the built book."""
+    folder = tmp_path_factory.mktemp("book")
+    subprocess.run(
+        [find_mdbook(), "build", str(ROOT / "book"), "--dest-dir", str(folder)],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def book_server(built):
+    """The address of the built book on a server."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(built))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
 
 
 @pytest.fixture(scope="module")

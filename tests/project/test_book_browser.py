@@ -3,23 +3,18 @@
 The tests in the browser need Chromium and Playwright; elsewhere they are skipped.
 """
 
-import functools
-import http.server
 import importlib.util
 import math
 import re
-import subprocess
-import threading
 
 import numpy as np
 import pytest
 
-from course.book import find_mdbook
 from course.steps import ROOT
 from tests.project.browser import OVERFLOWING, faults_of
 
 BOOK = ROOT / "book"
-EXPLORERS = ("attention", "mask", "sampling", "residual")
+EXPLORERS = ("live", "tokens", "attention", "mask", "sampling", "residual")
 
 
 def load_make():
@@ -86,7 +81,7 @@ def same_top(actual, expected, where):
 
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_data_are_what_the_script_makes(name, made, tmp_path):
-    """Otherwise: python book/explorers/make.py"""
+    """Otherwise: python -m book.explorers.make"""
     fresh = tmp_path / "data.js"
     fresh.write_text(made[f"{name}.data.js"], "utf-8")
     same_numbers(name, data_of(name), make.read_data(fresh))
@@ -103,26 +98,6 @@ def test_static_pictures_show_the_data(name):
 def test_files_are_small():
     sizes = {path.name: path.stat().st_size for path in make.OUTPUT.iterdir()}
     assert sum(sizes.values()) < 400_000, sizes
-
-
-@pytest.fixture(scope="module")
-def logits_after(demo):
-    """The solutions' logits for what follows a text, one operation at a time."""
-    from max.driver import CPU
-
-    from course.model.compile import build_whole_sequence
-    from course.model.modules import load_code
-    from course.runtime import prepare
-
-    prepare()
-    code = load_code("solutions")
-    model = build_whole_sequence(demo, code, CPU())
-
-    def logits(text):
-        ids = code.generation.encode_text(text, demo.tokenizer, device=CPU())
-        return model(ids).to_numpy()[0, -1].astype(np.float64)
-
-    return logits
 
 
 def test_logits_give_the_distribution_of_the_solutions(logits_after):
@@ -160,27 +135,9 @@ def test_attention_rows_sum_to_one():
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("book")
-    subprocess.run(
-        [find_mdbook(), "build", str(BOOK), "--dest-dir", str(folder)],
-        check=True,
-        capture_output=True,
-    )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(built):
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(built))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
+def server(book_server):
+    """Where the pages are."""
+    return book_server
 
 
 @pytest.fixture(params=["http", "file"])
@@ -529,6 +486,8 @@ def test_explorer_answers_a_finger(name, explorer):
     status = app.get_by_role("status")
     before = status.inner_text()
     target = {
+        "live": app.get_by_role("button").first,
+        "tokens": app.get_by_role("radio").nth(1),
         "attention": app.get_by_role("radiogroup").first.get_by_role("radio").nth(1),
         "mask": app.locator("tbody td").first,
         "sampling": app.get_by_role("button", name="Draw", exact=True),
@@ -547,7 +506,9 @@ def test_explorers_are_accessible_when_used(theme, visit, page_of):
         app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
         if name in {"attention", "residual"}:
             app.get_by_role("combobox").select_option(index=3)
-        if name == "sampling":
+        if name == "live":
+            app.get_by_role("button").first.click()
+        elif name == "sampling":
             app.get_by_role("button", name="Draw", exact=True).click()
         elif name == "mask":
             for slider in app.get_by_role("slider").all():
@@ -563,7 +524,8 @@ def test_explorers_are_accessible_when_used(theme, visit, page_of):
 def test_focus_is_visible(name, visit, page_of):
     page = visit().go(page_of(name))
     app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
-    parts = app.locator("button, select, input, [tabindex]").all()
+    parts = app.locator("button, select, input, textarea, [tabindex]")
+    parts = parts.filter(visible=True).all()
     page.keyboard.press("Tab")  # from here on, focus is the keyboard's
     for part in parts[:8]:
         part.focus()

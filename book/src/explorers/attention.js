@@ -2,11 +2,11 @@
 "use strict";
 
 explorers.define("attention", (app, data) => {
-    const { el, percent, chips, choice, arrows, tabTo } = explorers;
+    const { el, percent, chips, sentences, arrows, tabTo } = explorers;
     const layers = data.sentences[0].weights.length;
     const heads = data.sentences[0].weights[0].length;
 
-    const state = { sentence: 0, layer: 0, head: 0, at: 0, over: null };
+    const state = { sentence: null, layer: 0, head: 0, at: 0, over: null };
     let words = [];
     let tokens = [];
 
@@ -44,7 +44,10 @@ explorers.define("attention", (app, data) => {
     const says = el("p", { class: "explorer-says", role: "status" });
     const show = el("button", { type: "button", onclick: showReference });
     app.append(
-        choice("Sentence", data.sentences.map((s) => s.tokens.join("")), chooseSentence),
+        sentences({
+            label: "Sentence", texts: data.sentences.map((s) => s.tokens.join("")),
+            given: data.sentences, what: "attention", choose: chooseSentence,
+        }),
         el(
             "div", { class: "explorer-columns" },
             el("div", {}, line, says, show),
@@ -53,15 +56,14 @@ explorers.define("attention", (app, data) => {
     );
     arrows(grid, () => maps, () => state.head * layers + state.layer, () => layers, chooseHead);
     arrows(line, () => tokens, () => state.at, () => 1, chooseToken);
-    chooseSentence(0);
+    chooseSentence(data.sentences[0]);
 
     function weights() {
-        return data.sentences[state.sentence].weights[state.layer][state.head];
+        return state.sentence.weights[state.layer][state.head];
     }
 
-    function chooseSentence(number) {
-        const sentence = data.sentences[number];
-        state.sentence = number;
+    function chooseSentence(sentence) {
+        state.sentence = sentence;
         words = chips(sentence.tokens);
         tokens = words.map((word, i) => el(
             "button",
@@ -72,17 +74,22 @@ explorers.define("attention", (app, data) => {
             el("span", {}, word), el("small", {}),
         ));
         line.replaceChildren(...tokens);
-        const { from, to } = sentence.try;
-        const earlier = words[from] === words[to] ? "the earlier " : "";
-        show.textContent = `Where does “${words[from]}” find ${earlier}“${words[to]}”?`;
         maps.forEach((map, i) => paint(
             map.firstChild, sentence.weights[i % layers][Math.floor(i / layers)],
         ));
-        showReference();
+        show.hidden = !sentence.try;
+        if (sentence.try) {
+            const { from, to } = sentence.try;
+            const earlier = words[from] === words[to] ? "the earlier " : "";
+            show.textContent = `Where does “${words[from]}” find ${earlier}“${words[to]}”?`;
+            showReference();
+        } else {
+            chooseToken(words.length - 1);
+        }
     }
 
     function showReference() {
-        const { layer, head, from } = data.sentences[state.sentence].try;
+        const { layer, head, from } = state.sentence.try;
         Object.assign(state, { layer, head, at: from, over: null });
         draw();
     }

@@ -124,6 +124,18 @@
         });
     }
 
+    const loading = new Map();
+
+    /** Run a script, once; the promise is kept when it has run. */
+    function load(path) {
+        if (!loading.has(path)) {
+            loading.set(path, new Promise((resolve, reject) => {
+                document.head.append(el("script", { src: path, onload: resolve, onerror: reject }));
+            }));
+        }
+        return loading.get(path);
+    }
+
     /** Put an explorer in the place of every static picture of its kind. */
     function define(name, mount) {
         const selector = `figure[data-explorer="${name}"]:not([data-ready])`;
@@ -142,6 +154,6 @@
     }
 
     window.explorers = {
-        data: {}, define, el, percent, shown, chips, choice, slider, arrows, tabTo,
+        data: {}, define, load, el, percent, shown, chips, choice, slider, arrows, tabTo,
     };
 })();

@@ -2,10 +2,10 @@
 "use strict";
 
 explorers.define("residual", (app, data) => {
-    const { el, percent, shown, chips, choice, slider, arrows, tabTo } = explorers;
+    const { el, percent, shown, chips, sentences, slider, arrows, tabTo } = explorers;
     const layers = data.sentences[0].stages.length - 1;
 
-    const state = { sentence: 0, stage: layers, at: 0 };
+    const state = { sentence: null, stage: layers, at: 0 };
     let words = [];
     let tokens = [];
 
@@ -35,24 +35,27 @@ explorers.define("residual", (app, data) => {
         body,
     );
     app.append(
-        choice("Sentence", data.sentences.map((s) => s.tokens.join("")), chooseSentence),
+        sentences({
+            label: "Sentence", texts: data.sentences.map((s) => s.tokens.join("")),
+            given: data.sentences, what: "lens", choose: chooseSentence,
+        }),
         el("div", { class: "explorer-sliders" }, stop.root),
         line, says, table,
     );
     arrows(line, () => tokens, () => state.at, () => 1, chooseToken);
-    chooseSentence(0);
+    chooseSentence(data.sentences[0]);
 
     function stageName(k) {
         return k === 0 ? "the embeddings" : `layer ${k}`;
     }
 
     function stages() {
-        return data.sentences[state.sentence].stages;
+        return state.sentence.stages;
     }
 
-    function chooseSentence(number) {
-        state.sentence = number;
-        words = chips(data.sentences[number].tokens);
+    function chooseSentence(sentence) {
+        state.sentence = sentence;
+        words = chips(sentence.tokens);
         tokens = words.map((word, i) => el(
             "button",
             { type: "button", role: "radio", onclick: () => chooseToken(i) },
@@ -69,7 +72,7 @@ explorers.define("residual", (app, data) => {
             const right = stages().map((stage) => stage[at].next[1] === 1);
             return right[layers] ? right.lastIndexOf(false) + 1 : -1;
         });
-        return late.lastIndexOf(Math.max(...late));
+        return Math.max(0, late.lastIndexOf(Math.max(...late)));
     }
 
     function chooseStage(number) {

@@ -2,13 +2,13 @@
 "use strict";
 
 explorers.define("sampling", (app, data) => {
-    const { el, percent, shown, choice, slider } = explorers;
+    const { el, percent, shown, sentences, slider } = explorers;
     const BARS = 12; // make.py has the same
     const MOST_K = 50;
     const vocabulary = data.tokens.length.toLocaleString("en");
 
     // What the static picture shows: make.py has the same.
-    const state = { prompt: 0, temperature: 0.7, topK: 8, topP: 1, seed: 1 };
+    const state = { prompt: data.prompts[0], temperature: 0.7, topK: 8, topP: 1, seed: 1 };
     let before = []; // probabilities by token id
     let after = [];
     let order = []; // token ids, the likeliest first
@@ -61,7 +61,10 @@ explorers.define("sampling", (app, data) => {
     });
     const button = (text, action) => el("button", { type: "button", onclick: action }, text);
     app.append(
-        choice("Text so far", data.prompts.map(({ text }) => text), (i) => set({ prompt: i })),
+        sentences({
+            label: "Text so far", texts: data.prompts.map(({ text }) => text),
+            given: data.prompts, what: "next", choose: (prompt) => set({ prompt }),
+        }),
         el(
             "div", { class: "explorer-sliders" },
             ...Object.values(sliders).map(({ root }) => root),
@@ -79,7 +82,7 @@ explorers.define("sampling", (app, data) => {
 
     function set(change) {
         Object.assign(state, change);
-        const { logits } = data.prompts[state.prompt];
+        const logits = Array.from(state.prompt.logits);
         before = softmax(logits);
         after = afterSettings(logits);
         order = logits.map((_, id) => id).sort((a, b) => logits[b] - logits[a]);
@@ -91,7 +94,7 @@ explorers.define("sampling", (app, data) => {
         show();
     }
 
-    /** The probabilities that are drawn from: top-k, then temperature, then top-p. */
+    /** The probabilities that are drawn from: past top-k, the temperature and top-p. */
     function afterSettings(logits) {
         if (state.temperature === 0) {
             const best = logits.indexOf(Math.max(...logits));
@@ -150,7 +153,7 @@ explorers.define("sampling", (app, data) => {
         }
         const token = data.tokens[id];
         says.textContent = times === 1
-            ? `Draw ${drawn}: “… ${tail(data.prompts[state.prompt].text)}${token}” (${share(after[id])}).`
+            ? `Draw ${drawn}: “… ${tail(state.prompt.text)}${token}” (${share(after[id])}).`
             : `${drawn} drawn, ${counts.size} different tokens. The last one: “${shown(token)}”.`;
         show(id);
     }
@@ -205,7 +208,7 @@ explorers.define("sampling", (app, data) => {
             cells.row.classList.toggle("latest", line.latest);
         });
         table.caption.textContent =
-            `The next token after “${data.prompts[state.prompt].text}”`;
+            `The next token after “${state.prompt.text}”`;
     }
 
     /** Random numbers from 0 to 1, the same for the same seed (mulberry32). */

@@ -1,0 +1,117 @@
+// The demo model in a worker, so that the page never waits for it.
+"use strict";
+
+/** The demo model, and what a page can ask of it: a text, and IDs written after it. */
+class Demo {
+    constructor(tokenizer, { config, digits, tensors }) {
+        this.tokenizer = new Tokenizer(tokenizer);
+        this.model = new GPT2(config, Object.fromEntries(
+            tensors.map(([name, scale, text]) => [name, readNumbers(text, digits, scale)]),
+        ));
+    }
+
+    /** What comes next, and for how many tokens more there is room. */
+    next(text, written) {
+        const ids = this.read(text, written);
+        const logits = this.model.logits(ids.length - 1);
+        return {
+            ids,
+            text: this.tokenizer.decode(ids),
+            room: this.model.config.n_positions - ids.length,
+            logits,
+            shares: softmax(logits),
+        };
+    }
+
+    /** Where every token looks, as the explorer of step 07 has it. */
+    attention(text) {
+        const tokens = this.read(text).map((id) => this.tokenizer.piece(id));
+        const heads = Array.from({ length: this.model.config.n_head }, (_, head) => head);
+        const weights = this.model.h.map(({ attn }) => heads.map(
+            (head) => attn.weights.map((token) => Array.from(token[head], perMille)),
+        ));
+        return { tokens, weights };
+    }
+
+    /** What the stream says, before and after every block, as step 08's explorer has it. */
+    lens(text) {
+        const ids = this.read(text);
+        const stages = this.model.streams[0].map((_, blocks) => ids.map((_, position) => {
+            const shares = softmax(this.model.logits(position, blocks));
+            const top = likeliest(shares, 5).flatMap(
+                (id) => [this.tokenizer.piece(id), perMille(shares[id])],
+            );
+            const next = ids[position + 1];
+            return next === undefined ? { top } : { top, next: standing(shares, next) };
+        }));
+        return { tokens: ids.map((id) => this.tokenizer.piece(id)), stages };
+    }
+
+    /** Have the model read the end of a text; an empty one begins as every story does. */
+    read(text, written = []) {
+        const ids = [...this.tokenizer.encode(text), ...written];
+        const { n_positions, bos_token_id } = this.model.config;
+        this.model.read(ids.length ? ids.slice(-n_positions) : [bos_token_id]);
+        return [...this.model.ids];
+    }
+}
+
+/** A share in thousandths, which is what the explorers have. */
+function perMille(share) {
+    return Math.floor(share * 1000 + 0.5);
+}
+
+/** The IDs of the likeliest tokens. */
+function likeliest(shares, count) {
+    return Array.from(shares.keys()).sort((a, b) => shares[b] - shares[a]).slice(0, count);
+}
+
+/** How likely a token is, and how many are not less likely. */
+function standing(shares, id) {
+    return [perMille(shares[id]), 1 + shares.filter((share) => share > shares[id]).length];
+}
+
+/** Weights as `weights.py` writes them: three digits each, the largest first. */
+function readNumbers(text, digits, scale) {
+    const worth = new Uint8Array(128);
+    for (let value = 0; value < digits.length; value++) {
+        worth[digits.charCodeAt(value)] = value;
+    }
+    const base = digits.length;
+    const zero = base ** 3 / 2;
+    const numbers = new Float32Array(text.length / 3);
+    for (let i = 0; i < numbers.length; i++) {
+        let number = 0;
+        for (let j = 3 * i; j < 3 * i + 3; j++) {
+            number = number * base + worth[text.charCodeAt(j)];
+        }
+        numbers[i] = (number - zero) * scale;
+    }
+    return numbers;
+}
+
+/** The first message brings the model, every other one a question. */
+function answerMessages() {
+    let demo = null;
+    self.onmessage = ({ data }) => {
+        if (demo === null) {
+            demo = new Demo(data.tokenizer, data.weights);
+        } else {
+            const { number, what, about } = data;
+            self.postMessage({ number, answer: demo[what](...about) });
+        }
+    };
+}
+
+/** A worker starts from no file of a folder, but from text: that of what it needs. */
+function startWorker() {
+    const parts = [
+        row, add, linear, layerNorm, gelu, softmax, GPT2, Tokenizer,
+        Demo, perMille, likeliest, standing, readNumbers, answerMessages,
+    ];
+    const source = `"use strict";\n${parts.join("\n")}\nanswerMessages();\n`;
+    const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    const worker = new Worker(address);
+    URL.revokeObjectURL(address);
+    return worker;
+}
