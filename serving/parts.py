@@ -38,12 +38,12 @@ class OnKernels(Stock):
     Step 17 is imported where it is needed: who serves without it need not have done it.
 
     Attributes:
-        packages: The compiled kernels.
         dtype: How the weights of the linear layers are kept.
+        packages: The compiled kernels.
     """
 
-    packages: tuple[Path, ...]
     dtype: DType
+    packages: tuple[Path, ...]
 
     def model(self, config: GPT2Config) -> Any:
         """Make the model whose parts `ServedGPT2` takes over."""
@@ -71,4 +71,4 @@ def parts_for(saved: Any) -> Stock:
     kernels = getattr(saved, KERNELS, None)
     if kernels is None:
         return Stock()
-    return OnKernels((Path(kernels["package"]),), DType[kernels["dtype"]])
+    return OnKernels(DType[kernels["dtype"]], (Path(kernels["package"]),))
