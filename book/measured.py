@@ -127,6 +127,39 @@ def compared() -> str:
     return "\n".join([*rows, ""])
 
 
+def served() -> str:
+    """How fast servers are with GPT-2 124M, by number of clients; once measured."""
+    path = FOLDER / "serve_gpt2.json"
+    if not path.is_file():
+        return ""
+    measured: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    servers = measured["servers"]
+    counts = list(next(iter(servers.values())))
+    rows = [
+        "| tokens a second, by clients | "
+        + " | ".join(counts)
+        + " | first token of 8 |",
+        "| --- |" + " ---: |" * (len(counts) + 1),
+    ]
+    for name, by_clients in servers.items():
+        speeds = [f"{of['tokens_per_second']:.0f}" for of in by_clients.values()]
+        first = f"{_milliseconds(by_clients['8']['first']['p50'])} ms"
+        rows.append(f"| {' | '.join([name, *speeds, first])} |")
+    for name, speeds in measured["generate"].items():
+        alone = f"{statistics.median(speeds):.0f}"
+        rows.append(f"| {' | '.join([name, alone, *[''] * len(counts)])} |")
+    machine = measured["machine"]
+    rows += [
+        "",
+        f"GPT-2 124M, prompts of 16 tokens and {measured['new_tokens']} more; "
+        f"{machine['cores']} cores of an {machine['processor']} "
+        f"({', '.join(machine['features'])}). Where no dtype stands, it is float32. "
+        "`course bench --serve --model DIR` measures it.",
+        "",
+    ]
+    return "\n".join(rows)
+
+
 def _average(measured: Results, name: str) -> str:
     per_second = statistics.median(tokens_per_second(measured, name, "prompt 16"))
     return f"{_milliseconds(1 / per_second)} *"

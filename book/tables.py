@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from book.generated import SOURCE, write_or_check
 from book.gpt2 import GPT2, parameter_shapes
-from book.measured import compared, measured_on, milliseconds, rungs
+from book.measured import compared, measured_on, milliseconds, rungs, served
 from book.numbers.example import page
 from course.check.loading import load_solution
 from course.model.config import head_dim, inner_dim
@@ -246,6 +246,7 @@ if __name__ == "__main__":
         "measured_on.md": measured_on(),
         "compared.md": compared(),
         "rungs.md": rungs(),
+        "served.md": served(),
         "parameters.md": parameters(),
         "activations.md": activations(),
         "cache.md": cache(),

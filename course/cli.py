@@ -45,6 +45,9 @@ Model = Annotated[
         help="A GPT-2 in Hugging Face format. Default: the demo model.",
     ),
 ]
+Dtype = Annotated[
+    Literal["float32", "bfloat16", "int8"], typer.Option(help="How weights are kept.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
@@ -340,10 +343,7 @@ def generate(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Read the whole text for each token.")
     ] = False,
-    dtype: Annotated[
-        Literal["float32", "bfloat16", "int8"],
-        typer.Option(help="How weights are kept."),
-    ] = "float32",
+    dtype: Dtype = "float32",
     stock_kernels: Annotated[
         bool, typer.Option("--stock-kernels", help="MAX's operations, not kernels/.")
     ] = False,
@@ -392,6 +392,7 @@ def serve(
         int, typer.Option(min=1, help="How many texts are written at the same time.")
     ] = 8,
     code: Code = "solutions",
+    dtype: Dtype = "float32",
     device: Device = "auto",
 ) -> None:
     """Serve a GPT-2 over HTTP, as the OpenAI API does, with a page to write with.
@@ -409,6 +410,7 @@ def serve(
         port=port,
         max_batch_size=max_batch_size,
         code=code,
+        dtype=dtype,
         device=device,
     )
     replace_unwritable(notes())
@@ -430,6 +432,14 @@ def bench(
             help="Measure `course serve` by number of clients instead: two minutes.",
         ),
     ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="With --serve: a GPT-2 to be served, in all dtypes and beside "
+            "llama.cpp's server where it is installed: ten minutes.",
+        ),
+    ] = None,
     save: Annotated[
         bool,
         typer.Option(
@@ -447,7 +457,10 @@ def bench(
 
         if repeats is not None:
             raise Misuse("--repeats goes without --serve.")
-        results, show, keep = serving.measure(notes()), print_table, serving.write
+        plan = serving.plan_for(model, notes()) if model else serving.DEMO
+        results, show, keep = serving.measure(plan, notes()), print_table, serving.write
+    elif model:
+        raise Misuse("--model goes with --serve.")
     else:
         from course.bench import command
         from course.bench.tables import print_tables

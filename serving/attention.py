@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from max.driver import CPU
 from max.dtype import DType
 from max.experimental import functional as F
+from max.experimental.nn import Module
 from max.experimental.nn.common_layers.functional_kernels import (
     flash_attention_ragged,
     store_k_cache_ragged,
@@ -14,7 +15,6 @@ from max.experimental.tensor import Tensor
 from max.nn import kernels
 from max.nn.attention import MHAMaskVariant
 from max.nn.kv_cache import KVCacheParams, PagedCacheValues
-from step_07 import GPT2MultiHeadAttention
 
 # MAX 26.7 has a form for `Tensor` of its sister, but not of this.
 store_v_cache_ragged = F.functional(kernels.store_v_cache_ragged)
@@ -39,20 +39,22 @@ class PagedCache:
 
 @dataclass(frozen=True)
 class PagedAttention:
-    """The attention of step 07, whose keys and values go through MAX's paged cache.
+    """Attention whose keys and values go through MAX's paged cache.
 
     The batch is ragged: the new tokens of all texts stand one after the other in one
     axis, with no padding between them. Heads, scores, mask and softmax are MAX's own
     here, which knows from `row_offsets` what belongs together; the two projections are
-    those of step 07.
+    taken over.
 
     Attributes:
-        attn: The attention of step 07.
+        c_attn: Makes queries, keys and values side by side, as in step 07 or 17.
+        c_proj: Mixes what the heads have found.
         layer: Which layer's keys and values these are.
         cache: The paged cache; written in place.
     """
 
-    attn: GPT2MultiHeadAttention
+    c_attn: Module[[Tensor], Tensor]
+    c_proj: Module[[Tensor], Tensor]
     layer: int
     cache: PagedCache
 
@@ -65,12 +67,13 @@ class PagedAttention:
         Returns:
             Shape [tokens, n_embd].
         """
-        tokens, n_embd = hidden_states.shape
-        query, key, value = (
-            part.reshape([-1, self.attn.n_head, self.attn.head_dim])
-            for part in self.attn.c_attn(hidden_states).split([n_embd] * 3, axis=-1)
-        )
         cache = self.cache
+        n_head, head_dim = cache.params.n_kv_heads_per_device, cache.params.head_dim
+        n_embd = n_head * head_dim
+        query, key, value = (
+            part.reshape([-1, n_head, head_dim])
+            for part in self.c_attn(hidden_states).split([n_embd] * 3, axis=-1)
+        )
         layer = F.constant(self.layer, DType.uint32, device=CPU())
         store_k_cache_ragged(cache.pages, key, cache.row_offsets, layer)
         store_v_cache_ragged(cache.pages, value, cache.row_offsets, layer)
@@ -81,6 +84,6 @@ class PagedAttention:
             kv_collection=cache.pages,
             layer_idx=layer,
             mask_variant=MHAMaskVariant.CAUSAL_MASK,
-            scale=1 / math.sqrt(self.attn.head_dim),
+            scale=1 / math.sqrt(head_dim),
         )
-        return self.attn.c_proj(attended.reshape([tokens, n_embd]))
+        return self.c_proj(attended.reshape(hidden_states.shape))

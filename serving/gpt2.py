@@ -1,5 +1,7 @@
 """GPT-2 for ragged batches and a paged cache."""
 
+from typing import Any
+
 from max import tree
 from max.dtype import DType
 from max.experimental import functional as F
@@ -8,22 +10,21 @@ from max.experimental.tensor import Tensor
 from max.nn.kv_cache import KVCacheInputsPerDevice, KVCacheParams
 from max.pipelines.lib import ModuleV3Outputs
 from step_08 import pre_norm_residual
-from step_11 import MaxGPT2LMHeadModel
 
 from serving.attention import PagedAttention, PagedCache
 
 
 class ServedGPT2(Module[..., ModuleV3Outputs]):
-    """The model of step 11, as `max serve` calls it.
+    """The model of step 11 or 17, as `max serve` calls it.
 
-    Its parameters are those of `MaxGPT2LMHeadModel`, by name and shape.
+    Its parameters are those of that model, by name and shape.
 
     Args:
-        model: The model of step 11, whose parts this one takes over.
+        model: The model whose parts this one takes over.
         kv_params: The shape of the paged cache.
     """
 
-    def __init__(self, model: MaxGPT2LMHeadModel, kv_params: KVCacheParams) -> None:
+    def __init__(self, model: Any, kv_params: KVCacheParams) -> None:
         super().__init__()
         self.transformer = model.transformer
         self.lm_head = model.lm_head
@@ -52,7 +53,8 @@ class ServedGPT2(Module[..., ModuleV3Outputs]):
         body = self.transformer
         x = body.wte(tokens) + body.wpe(positions)
         for layer, block in enumerate(body.h):
-            attention = PagedAttention(block.attn, layer, cache)
+            attn = block.attn
+            attention = PagedAttention(attn.c_attn, attn.c_proj, layer, cache)
             x = pre_norm_residual(x, block.ln_1, attention)
             x = pre_norm_residual(x, block.ln_2, block.mlp)
         last = F.gather(x, row_offsets[1:] - 1, axis=0)

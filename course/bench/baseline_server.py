@@ -3,7 +3,7 @@
 This is what one writes without a serving engine, and what `course serve` is measured
 beside. It speaks as much of the same API as the measurement needs:
 
-    python -m course.bench.baseline_server DIRECTORY PORT
+    python -m course.bench.baseline_server DIRECTORY PORT DTYPE
 """
 
 from __future__ import annotations
@@ -60,28 +60,31 @@ class Pieces(BaseStreamer):
 class LockedModel:
     """A model that one thread at a time can use."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dtype: str) -> None:
         """Load the model.
 
         Args:
             folder: A GPT-2 as `save_pretrained` of transformers writes it.
+            dtype: How weights are kept, and what is computed in.
         """
         self.name = str(folder)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._model = GPT2LMHeadModel.from_pretrained(folder).train(False)
+        self._model = GPT2LMHeadModel.from_pretrained(folder, dtype=dtype).train(False)
         self._lock = threading.Lock()
 
-    def generate(self, prompt: str, new_tokens: int, send: Send) -> None:
+    def generate(self, prompt: str | list[int], new_tokens: int, send: Send) -> None:
         """Go on with a text, always with the most likely token.
 
         Args:
-            prompt: The text.
+            prompt: The text, or its token IDs.
             new_tokens: How many tokens it goes on by.
             send: Called with the text and the ID of each token.
         """
         import torch
 
-        ids = torch.tensor([self._tokenizer.encode(prompt).ids])
+        if isinstance(prompt, str):
+            prompt = self._tokenizer.encode(prompt).ids
+        ids = torch.tensor([prompt])
         with self._lock:
             self._model.generate(
                 ids,
@@ -127,8 +130,8 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Load the model and serve it until the process is ended."""
-    folder, port = sys.argv[1:]
-    Handler.model = LockedModel(Path(folder))
+    folder, port, dtype = sys.argv[1:]
+    Handler.model = LockedModel(Path(folder), dtype)
     # Clients who come at the same time are let in, and wait for the lock.
     ThreadingHTTPServer.request_queue_size = 128
     with ThreadingHTTPServer((HOST, int(port)), Handler) as server:

@@ -6,7 +6,7 @@ import http.client
 import itertools
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,56 @@ from typing import Any
 from course.errors import CourseError
 from course.process.ports import HOST
 
-TIME_LIMIT = 120
+TIME_LIMIT = 300
+
+Prompt = str | tuple[int, ...]
+"""A text, or token IDs."""
+
+
+@dataclass(frozen=True)
+class Api:
+    """How a server is asked for a text, and how it answers.
+
+    Attributes:
+        path: Where.
+        request: Makes the request, from the prompt and how many tokens are to follow:
+            always the most likely ones, piece by piece.
+        read: The token IDs in one event of the answer.
+    """
+
+    path: str
+    request: Callable[[Prompt, int], dict[str, Any]]
+    read: Callable[[dict[str, Any]], list[int]]
+
+
+OPENAI = Api(
+    "/v1/completions",
+    lambda prompt, new_tokens: {
+        "prompt": prompt,
+        "max_tokens": new_tokens,
+        "temperature": 0,
+        "ignore_eos": True,
+        "stream": True,
+        "return_token_ids": True,
+    },
+    lambda event: event["choices"][0]["token_ids"],
+)
+
+# Its answers in OpenAI's form have no token IDs.
+LLAMA_CPP = Api(
+    "/completion",
+    lambda prompt, new_tokens: {
+        "prompt": prompt,
+        "n_predict": new_tokens,
+        "temperature": 0,
+        "ignore_eos": True,
+        "stream": True,
+        "return_tokens": True,
+        # Who asks again is to have the prompt read again.
+        "cache_prompt": False,
+    },
+    lambda event: event["tokens"],
+)
 
 
 @dataclass(frozen=True)
@@ -24,28 +73,27 @@ class TimedAnswer:
     Attributes:
         prompt: The prompt.
         asked: When the client asked, in seconds.
-        arrivals: When each piece of the text arrived, in seconds, and of how many
-            tokens it is: a server with much to do sends several at once.
-        text: The text.
+        arrivals: When each piece of the text arrived, in seconds, and its tokens: a
+            server with much to do sends several at once.
     """
 
-    prompt: str
+    prompt: Prompt
     asked: float
-    arrivals: list[tuple[float, int]]
-    text: str
+    arrivals: list[tuple[float, tuple[int, ...]]]
 
     @property
-    def tokens(self) -> int:
-        """How many tokens there are."""
-        return sum(tokens for _, tokens in self.arrivals)
+    def tokens(self) -> tuple[int, ...]:
+        """All tokens."""
+        return tuple(token for _, tokens in self.arrivals for token in tokens)
 
 
 def ask_all(
     port: int,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     clients: int,
     new_tokens: int,
     seconds: float = 0,
+    api: Api = OPENAI,
 ) -> list[TimedAnswer]:
     """Let a number of clients ask for texts, each for the next when it has one.
 
@@ -58,86 +106,59 @@ def ask_all(
         clients: How many ask at the same time.
         new_tokens: How many tokens each text goes on by.
         seconds: When to stop asking. Each client asks at least once.
+        api: How the server is asked.
 
     Returns:
         All answers.
     """
-    model = find_model(port)
     end = time.perf_counter() + seconds
 
     def keep_asking(client: int) -> list[TimedAnswer]:
         answers: list[TimedAnswer] = []
         while not answers or time.perf_counter() < end:
             prompt = prompts[(client + len(answers)) % len(prompts)]
-            answers.append(ask(port, model, prompt, new_tokens))
+            answers.append(ask(port, prompt, new_tokens, api))
         return answers
 
     with ThreadPoolExecutor(clients) as pool:
         return list(itertools.chain(*pool.map(keep_asking, range(clients))))
 
 
-def ask(port: int, model: str, prompt: str, new_tokens: int) -> TimedAnswer:
+def ask(port: int, prompt: Prompt, new_tokens: int, api: Api = OPENAI) -> TimedAnswer:
     """Ask for one text, always with the most likely token, and read it to its end.
 
     Args:
         port: Of the server, on this machine.
-        model: The name that the server gives its model.
-        prompt: The text to go on from.
+        prompt: What to go on from.
         new_tokens: How many tokens it goes on by.
+        api: How the server is asked.
 
     Returns:
-        The text, and when its pieces came.
+        The tokens, and when they came.
 
     Raises:
         CourseError: The server refused, went away, or gave another number of tokens.
     """
-    request = {
-        "model": model,
-        "prompt": prompt,
-        "max_tokens": new_tokens,
-        "temperature": 0,
-        "ignore_eos": True,
-        "stream": True,
-        "return_token_ids": True,
-    }
     asked = time.perf_counter()
-    arrivals, text = [], ""
+    arrivals = []
     try:
-        for event in _events(port, request):
-            [choice] = event["choices"]
-            arrivals.append((time.perf_counter(), len(choice["token_ids"])))
-            text += choice["text"]
+        for event in _events(port, api.path, api.request(prompt, new_tokens)):
+            if token_ids := api.read(event):
+                arrivals.append((time.perf_counter(), tuple(token_ids)))
     except (OSError, http.client.HTTPException) as error:
         raise CourseError(f"The connection to the server was lost: {error}") from None
-    answer = TimedAnswer(prompt, asked, arrivals, text)
-    if answer.tokens != new_tokens:
-        raise CourseError(f"{answer.tokens} tokens came instead of {new_tokens}.")
+    answer = TimedAnswer(prompt, asked, arrivals)
+    if len(answer.tokens) != new_tokens:
+        raise CourseError(f"{len(answer.tokens)} tokens came instead of {new_tokens}.")
     return answer
 
 
-def find_model(port: int) -> str:
-    """Return the name of the server's model.
-
-    Raises:
-        OSError: Nobody listens there, yet.
-        CourseError: The server is there and not ready.
-    """
-    connection = http.client.HTTPConnection(HOST, port, timeout=TIME_LIMIT)
-    try:
-        connection.request("GET", "/v1/models")
-        body = json.load(_accepted(connection))
-    finally:
-        connection.close()
-    name: str = body["data"][0]["id"]
-    return name
-
-
-def _events(port: int, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _events(port: int, path: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The server-sent events of an answer, each as soon as it is there."""
     connection = http.client.HTTPConnection(HOST, port, timeout=TIME_LIMIT)
     headers = {"Content-Type": "application/json"}
     try:
-        connection.request("POST", "/v1/completions", json.dumps(request), headers)
+        connection.request("POST", path, json.dumps(request), headers)
         for line in _accepted(connection):
             data = line.removeprefix(b"data:").strip()
             if line.startswith(b"data:") and data != b"[DONE]":

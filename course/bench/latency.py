@@ -25,7 +25,8 @@ def figures(answers: Sequence[TimedAnswer]) -> dict[str, Any]:
     begin = min(answer.asked for answer in answers)
     end = max(answer.arrivals[-1][0] for answer in answers)
     return {
-        "tokens_per_second": sum(answer.tokens for answer in answers) / (end - begin),
+        "tokens_per_second": sum(len(answer.tokens) for answer in answers)
+        / (end - begin),
         "first": percentiles([a.arrivals[0][0] - a.asked for a in answers]),
         "between": percentiles([gap for a in answers for gap in gaps(a)]),
     }
@@ -37,9 +38,9 @@ def gaps(answer: TimedAnswer) -> list[float]:
     Tokens that came in one piece share the time since the piece before.
     """
     return [
-        (then - before) / tokens
+        (then - before) / len(tokens)
         for (before, _), (then, tokens) in itertools.pairwise(answer.arrivals)
-        for _ in range(tokens)
+        for _ in tokens
     ]
 
 

@@ -91,7 +91,7 @@ def load_code(whose: str, transplants: Sequence[int] = ()) -> Code:
             _transplant(get_step(number))
         return Code(
             **{part: solution(number) for part, number in STEP_OF.items()},
-            kernels=_readers_kernels() if FAST_MODEL in transplants else KERNELS,
+            kernels=readers_kernels() if FAST_MODEL in transplants else KERNELS,
             sources=tuple(
                 step.skeleton if step.number in transplants else step.solution
                 for step in STEPS[:FAST_MODEL]
@@ -108,7 +108,7 @@ def load_code(whose: str, transplants: Sequence[int] = ()) -> Code:
     }
     return Code(
         **modules,
-        kernels=_readers_kernels() if fast else KERNELS,
+        kernels=readers_kernels() if fast else KERNELS,
         sources=tuple(step.skeleton for step in STEPS[:FAST_MODEL]),
         fast=fast,
     )
@@ -121,7 +121,8 @@ def has_part_two(whose: str) -> bool:
     )
 
 
-def _readers_kernels() -> Path:
+def readers_kernels() -> Path:
+    """The Mojo sources with the reader's step 17 among them."""
     mojo_file, _ = get_step(FAST_MODEL).parts
     return with_readers_file(mojo_file.skeleton)
 

@@ -20,6 +20,7 @@ from course.model.modules import assert_done
 from course.plain_path import plain_path
 from course.runtime import assert_device
 from course.serve.handover import hand_over
+from course.serve.kernels import find_sources
 from course.serve.server import ModelServer, ServeOptions
 from course.serve.server_process import GRACE
 from course.steps import DEMO_MODEL, get_step
@@ -40,6 +41,7 @@ def serve(options: ServeOptions, notes: Console) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     assert_device(options.device, notes)
     architecture = find_architecture(options.code)
+    kernels = find_sources(options.code, options.dtype)
     with say(notes, "checking the model"):
         model = open_checkpoint(options.model or str(DEMO_MODEL))
     try:
@@ -50,7 +52,7 @@ def serve(options: ServeOptions, notes: Console) -> None:
             with listen(options.host, options.port) as listener:
                 bound, port, *_ = listener.getsockname()
                 folder = stack.enter_context(plain_path(folder))
-                server = ModelServer(options, folder, architecture, listener)
+                server = ModelServer(options, folder, architecture, kernels, listener)
             stack.enter_context(server)
             try:
                 server.wait_until_ready(notes)

@@ -19,6 +19,9 @@ from course.model.checkpoint import Checkpoint
 ARCHITECTURE = "GPT2LMHeadModel"
 """What step 18 calls it."""
 
+KERNELS = "mojo_kernels"
+"""What `serving/parts.py` calls them."""
+
 NAMES = "names.json"
 
 
@@ -55,6 +58,21 @@ def hand_over(model: Checkpoint, folder: Path) -> None:
     files = sorted({place.path for place in stored.values()})
     for number, path in enumerate(files, 1):
         (folder / f"{number:05d}.safetensors").symlink_to(path.resolve())
+
+
+def name_kernels(folder: Path, package: Path, dtype: str) -> None:
+    """Write down on which kernels the model is to run.
+
+    In config.json: it is what the process of the model reads besides weights.
+
+    Args:
+        folder: One that `hand_over` has filled.
+        package: The compiled kernels.
+        dtype: How the weights of the linear layers are to be kept.
+    """
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    _write(path, {**config, KERNELS: {"package": str(package), "dtype": dtype}})
 
 
 def weight_files(folder: Path) -> list[Path]:

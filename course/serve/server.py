@@ -32,6 +32,7 @@ class ServeOptions:
     port: int = 8000
     max_batch_size: int = 8
     code: str = "solutions"
+    dtype: str = "float32"
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -57,6 +58,7 @@ class ModelServer(Child):
         options: What `course serve` is asked for.
         folder: Holds the model, from `hand_over`.
         architecture: Where MAX finds it.
+        kernels: The Mojo sources; None for MAX's own operations.
         listener: The socket; the caller closes its own copy.
     """
 
@@ -65,12 +67,15 @@ class ModelServer(Child):
         options: ServeOptions,
         folder: Path,
         architecture: str,
+        kernels: Path | None,
         listener: socket.socket,
     ) -> None:
         order = Order(
             folder=str(folder),
             name=options.name,
             architecture=architecture,
+            kernels=str(kernels) if kernels else None,
+            dtype=options.dtype,
             device=options.device,
             max_batch_size=options.max_batch_size,
             listener=listener.fileno(),
@@ -107,6 +112,8 @@ class ModelServer(Child):
         while not self._is_ready:
             with say(notes, doing, later):
                 report = next(self._reports)
+            if "note" in report:
+                notes.print(report["note"], style="dim", markup=False)
             self._is_ready = "ready" in report
             doing, later = report.get("doing", doing), COMPILING
 

@@ -35,6 +35,8 @@ class Order:
         folder: Holds the model, from `hand_over`.
         name: What clients call it.
         architecture: Where MAX finds it: FOLDER:MODULE.
+        kernels: The folder of the Mojo sources; None for MAX's own operations.
+        dtype: How weights are kept.
         device: auto, cpu or gpu.
         max_batch_size: How many texts the model goes on with at a time.
         listener: The file descriptor of the listening socket.
@@ -43,6 +45,8 @@ class Order:
     folder: str
     name: str
     architecture: str
+    kernels: str | None
+    dtype: str
     device: str
     max_batch_size: int
     listener: int
@@ -134,10 +138,13 @@ def _pipeline(order: Order) -> dict[str, Any]:
 
     from course.runtime import find_device
     from course.serve.handover import NamedAdapter, read_names, weight_files
+    from course.serve.kernels import use_kernels
     from course.steps import from_root
 
     handed_over = Path(order.folder)
     on_cpu = find_device(order.device).is_host
+    if order.kernels:
+        use_kernels(Path(order.kernels), order.dtype, handed_over, on_cpu)
     # MAX takes FOLDER:MODULE as well, but no colon in the folder.
     folder, _, module = order.architecture.rpartition(":")
     sys.path.append(folder)

@@ -5,15 +5,25 @@ import io
 import pytest
 from rich.console import Console
 
-from course.bench.clients import TimedAnswer, ask_all
+from course.bench.clients import LLAMA_CPP, OPENAI, TimedAnswer, ask_all
 from course.bench.latency import figures, gaps, percentiles, speedup
-from course.bench.serving import CLIENTS, OURS, PROMPTS, THEIRS, server
+from course.bench.serving import (
+    DEMO,
+    LLAMA,
+    OURS,
+    THEIRS,
+    label,
+    plan_for,
+    same_text,
+    server,
+)
 from course.bench.serving_table import print_table
+from course.steps import DEMO_MODEL
 
 # Two texts that overlap; of the second, two tokens come in one piece.
 ANSWERS = [
-    TimedAnswer("a", 10.0, [(10.5, 1), (10.6, 1), (10.8, 1)], "one two three"),
-    TimedAnswer("b", 10.2, [(10.9, 1), (11.5, 2)], "four five six"),
+    TimedAnswer("a", 10.0, [(10.5, (7,)), (10.6, (8,)), (10.8, (9,))]),
+    TimedAnswer("b", 10.2, [(10.9, (4,)), (11.5, (5, 6))]),
 ]
 
 
@@ -39,12 +49,23 @@ def test_speedup():
     assert speedup(by_clients, 8) == 4.5
 
 
+def test_same_text():
+    """Whether each prompt has one text, whoever wrote it, in whatever company."""
+    other = TimedAnswer("a", 0.0, [(0.1, (7, 8)), (0.2, (9,))])
+    wrong = TimedAnswer("a", 0.0, [(0.1, (7, 8)), (0.2, (1,))])
+    assert same_text({1: ANSWERS}, {1: [other], 8: ANSWERS})
+    assert not same_text({1: ANSWERS}, {1: [other], 8: [wrong]})
+
+
 def test_table_shows_every_number_of_clients():
-    by_clients = {str(clients): figures(ANSWERS) for clients in CLIENTS}
+    by_clients = {str(clients): figures(ANSWERS) for clients in DEMO.clients}
+    names = [OURS, THEIRS, label(OURS, "int8"), label(LLAMA, "int8")]
     results = {
+        "model": "a model",
         "new_tokens": 3,
-        "servers": {OURS: by_clients, THEIRS: by_clients},
-        "same_text": True,
+        "servers": dict.fromkeys(names, by_clients),
+        "generate": {"course generate": [3, 8, 5], "course generate int8": [10]},
+        "same_text": {OURS: True, THEIRS: False},
         "speedup_at_8": {OURS: 5.432, THEIRS: 1.0},
     }
     console = Console(file=io.StringIO(), width=100)
@@ -52,17 +73,36 @@ def test_table_shows_every_number_of_clients():
     shown = console.file.getvalue()
     rows = [line.split() for line in shown.splitlines()]
     ends = [row[-6:] for row in rows]
-    for clients in CLIENTS:
+    for clients in DEMO.clients:
         row = [str(clients), "4", "600", "698", "250", "300"]
-        assert ends.count(row) == 2, shown
+        assert ends.count(row) == len(names), shown
     assert "5.43" in shown
+    assert "course serve, 1 client: 0.80 of course generate's 5 tokens per" in shown
+    assert "course serve int8, 8 clients: 1.00 times llama.cpp int8" in shown
+    assert f"{THEIRS}: not always the text of course serve" in shown
+    assert f"{OURS}: not always" not in shown
+
+
+def test_plan_without_llama_cpp(monkeypatch):
+    """Who is not installed is left out, and that is said."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    console = Console(file=io.StringIO(), width=100)
+    plan = plan_for(str(DEMO_MODEL), console)
+    assert LLAMA not in plan.servers
+    assert "pip install xllamacpp" in console.file.getvalue()
+    assert plan.dtypes() == ["float32", "bfloat16", "int8"]
+    assert all(0 <= token < 1536 for prompt in plan.prompts for token in prompt)
 
 
 @pytest.mark.thorough
-def test_both_servers_write_the_same():
+def test_servers_write_the_same():
     """Greedily, with the texts of `course serve` in one batch."""
-    with server(OURS) as ours, server(THEIRS) as theirs:
-        of_ours = ask_all(ours.port, PROMPTS, clients=4, new_tokens=8)
-        of_theirs = ask_all(theirs.port, PROMPTS, clients=4, new_tokens=8)
-    assert [answer.text for answer in of_ours] == [answer.text for answer in of_theirs]
-    assert all(answer.tokens == 8 for answer in [*of_ours, *of_theirs])
+    plan = plan_for(str(DEMO_MODEL), Console(file=io.StringIO()))
+    answers = {}
+    for name in plan.servers:
+        api = LLAMA_CPP if name == LLAMA else OPENAI
+        with server(name, plan) as process:
+            answers[name] = ask_all(process.port, plan.prompts, 4, 8, api=api)
+    assert len(answers) >= 2
+    for others in answers.values():
+        assert same_text({4: answers[OURS]}, {4: others})

@@ -20,7 +20,8 @@ from course.serve.command import NEEDED
 from course.serve.gateway import LARGEST_BODY
 from course.serve.server import ServeOptions
 from course.serve.stop import split_at_stop
-from course.steps import DEMO_MODEL, ROOT, get_step
+from course.skeleton import make_skeleton
+from course.steps import DEMO_MODEL, ROOT, STEPS, get_step
 from tests.project.finished import finish
 from tests.project.serving import Served, post, processes
 
@@ -666,9 +667,12 @@ def test_unfinished_steps(course):
     assert "is not done yet" in ran.err
 
 
-def write_steps(folder, changes=()):
+def write_steps(folder, changes=(), part_two=True):
     """Finish the reader's steps: as the solutions, but for these changes."""
-    finish(folder, map(get_step, NEEDED))
+    finish(folder, STEPS if part_two else map(get_step, NEEDED))
+    if not part_two:
+        begun = get_step(14)
+        (folder / begun.skeleton.name).write_text(make_skeleton(begun))
     for number, old, new in changes:
         path = folder / get_step(number).skeleton.name
         text = path.read_text()
@@ -698,13 +702,27 @@ class GPT2MultiHeadAttention("""
 
 @pytest.mark.thorough
 def test_changed_step(tmp_path, monkeypatch):
-    """The reader's own modules are served: a change in step 07 changes the text."""
+    """Without Part II, Part I is served: a change in step 07 changes the text."""
     changes = [
         (7, "class GPT2MultiHeadAttention(", DOUBLED),
         (7, "self.c_attn = Linear(", "self.c_attn = Doubled("),
     ]
-    write_steps(tmp_path, changes)
+    write_steps(tmp_path, changes, part_two=False)
     monkeypatch.setenv("COURSE_STEPS_DIR", str(tmp_path))
+    assert_served_as_if(lambda block: block.attn.c_attn, 2)
+
+
+@pytest.mark.thorough
+def test_changed_kernel_model(tmp_path, monkeypatch):
+    """With Part II, step 17 is served: a change there changes the text."""
+    changed = (17, "return self.c_proj(self.c_fc(", "return -self.c_proj(self.c_fc(")
+    write_steps(tmp_path, [changed])
+    monkeypatch.setenv("COURSE_STEPS_DIR", str(tmp_path))
+    assert_served_as_if(lambda block: block.mlp.c_proj, -1)
+
+
+def assert_served_as_if(layer, factor):
+    """The reader's steps write what the demo model would with a layer multiplied."""
     model = GPT2LMHeadModel.from_pretrained(DEMO_MODEL).eval()
     tokenizer = AutoTokenizer.from_pretrained(DEMO_MODEL)
     ids = tokenizer("The little fox", return_tensors="pt").input_ids
@@ -716,8 +734,8 @@ def test_changed_step(tmp_path, monkeypatch):
     unchanged = text()
     with torch.no_grad():
         for block in model.transformer.h:
-            for parameter in block.attn.c_attn.parameters():
-                parameter *= 2
+            for parameter in layer(block).parameters():
+                parameter *= factor
     with Served("--code", "steps") as server:
         answer = server.client().completions.create(
             model="demo", prompt="The little fox", temperature=0, max_tokens=NEW_TOKENS
