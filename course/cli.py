@@ -45,6 +45,10 @@ Model = Annotated[
         help="A GPT-2 in Hugging Face format. Default: the demo model.",
     ),
 ]
+Dtype = Annotated[
+    Literal["float32", "bfloat16", "int8"],
+    typer.Option(help="How weights are kept."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
@@ -340,10 +344,7 @@ def generate(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Read the whole text for each token.")
     ] = False,
-    dtype: Annotated[
-        Literal["float32", "bfloat16", "int8"],
-        typer.Option(help="How weights are kept."),
-    ] = "float32",
+    dtype: Dtype = "float32",
     stock_kernels: Annotated[
         bool, typer.Option("--stock-kernels", help="MAX's operations, not kernels/.")
     ] = False,
@@ -377,6 +378,41 @@ def generate(
     )
     replace_unwritable(notes())
     run(request, as_json, notes())
+
+
+@app.command()
+def perplexity(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A text in UTF-8; - is the stdin.")
+    ],
+    model: Model = None,
+    code: Code = "solutions",
+    dtype: Dtype = "float32",
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How far it is from one window to the next, in tokens. Default: half "
+            "of what the model reads at once (n_positions).",
+        ),
+    ] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Say how well a GPT-2 foresees a text: mean loss in nats, and its exponential.
+
+    A text longer than the model reads at once is read in windows, as on
+    https://huggingface.co/docs/transformers/perplexity: each token is
+    scored once, in the first window that has another one before it. A smaller stride gives tokens more to go by, and takes longer.
+    """
+    from course.generate.request import Request
+    from course.perplexity import read_text, run
+
+    replace_unwritable(notes())
+    request = Request(
+        prompt=read_text(file), model=model, code=code, dtype=dtype, device=device
+    )
+    run(file, request, stride, as_json, notes())
 
 
 @app.command()
