@@ -403,7 +403,8 @@ def perplexity(
 
     A text longer than the model reads at once is read in windows, as on
     https://huggingface.co/docs/transformers/perplexity: each token is
-    scored once, in the first window that has another one before it. A smaller stride gives tokens more to go by, and takes longer.
+    scored once, in the first window that has another one before it. A
+    smaller stride gives tokens more to go by, and takes longer.
     """
     from course.generate.request import Request
     from course.perplexity import read_text, run
