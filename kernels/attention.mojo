@@ -1,9 +1,10 @@
 """Causal attention of new tokens over a cache of keys and values."""
 
-from std.math import align_down, exp, sqrt
+from std.math import align_down, align_up, exp, sqrt
 from std.memory import unsafe_memcpy
 
 from .few_rows import dot_rows
+from .many_rows import PANEL, TILE_ROWS, outer_tile, pack
 from .matrix import Matrix
 from .parallel import parallel_ranges
 from .vector import Values, Vector, WIDTH
@@ -93,30 +94,48 @@ def attend(
     var tokens = position_ids.columns
     var length = start + tokens
 
+    var wide = align_up(length, PANEL)
+    # Keys that many queries look at are worth rearranging.
+    var many = tokens >= TILE_ROWS and head_dim % PANEL == 0
+
     def attend_heads(first: Int, last: Int) {imm}:
-        var memory = List[Float32](unsafe_uninit_length=QUERY_ROWS * length)
+        var memory = List[Float32](unsafe_uninit_length=TILE_ROWS * wide)
+        var panels = List[Float32](
+            unsafe_uninit_length=wide * head_dim if many else 0
+        )
         for unit in range(first, last):
             var row, head = divmod(unit, heads)
-            var own_keys = keys.of_head(row, head)
-            var own_values = values.of_head(row, head)
             var text_length = Int(position_ids.at(row, tokens - 1)[]) + 1
             var begin = max(0, length - max(1, text_length))
+            var own_keys = keys.of_head(row, head).some_rows(begin, length - begin)
+            var own_values = values.of_head(row, head).some_rows(begin, length - begin)
+            if many:
+                pack_panels(panels.unsafe_ptr(), own_keys)
             var i = 0
-            comptime for rows in [QUERY_ROWS, 1]:
-                while i + rows <= tokens:
+            comptime for rows in [TILE_ROWS, QUERY_ROWS, 1]:
+                while i + rows <= tokens and (many or rows <= QUERY_ROWS):
                     var token = row * tokens + i
                     var column = head * head_dim
                     # The first of these queries sees up to its own position, and
                     # each of the others one more.
                     var visible = start + i + 1 - begin
                     var count = max(0, visible + rows - 1)
-                    attend_tile[rows](
-                        output.block(token, column, rows, head_dim),
-                        qkv.block(token, column, rows, head_dim),
-                        own_keys.some_rows(begin, count),
-                        own_values.some_rows(begin, count),
-                        Matrix(memory.unsafe_ptr(), rows, count, count),
-                    )
+                    var results = output.block(token, column, rows, head_dim)
+                    var queries = qkv.block(token, column, rows, head_dim)
+                    var seen = own_values.some_rows(0, count)
+                    var scores = Matrix(memory.unsafe_ptr(), rows, count, wide)
+                    if many:
+                        attend_panels[rows](
+                            results, queries, panels.unsafe_ptr(), seen, scores
+                        )
+                    else:
+                        attend_tile[rows](
+                            results,
+                            queries,
+                            own_keys.some_rows(0, count),
+                            seen,
+                            scores,
+                        )
                     i += rows
 
     var work = 2 * output.rows * length * output.columns
@@ -147,14 +166,10 @@ def attend_tile[
         scores: Scratch, [rows, count].
     """
     dot_rows[rows](scores, queries, keys)
-    var head_dim = keys.columns
-    var scale = 1 / sqrt(Float32(head_dim))
-    for row in range(rows):
-        softmax(scores.at(row), keys.rows - rows + 1 + row, keys.rows, scale)
-
+    softmax_rows(scores, head_dim=keys.columns)
     var d = 0
     comptime for width in [4 * WIDTH, 2 * WIDTH, WIDTH, 1]:
-        while d + width <= head_dim:
+        while d + width <= values.columns:
             weighted_sum[rows, width](
                 output.block(0, d, rows, width),
                 scores,
@@ -162,6 +177,72 @@ def attend_tile[
             )
             d += width
 # ANCHOR_END: attend_tile
+
+
+def pack_panels(panels: Pointer[mut=True, Float32, _], keys: Vectors):
+    """Writes keys as `outer_tile` takes them, PANEL of them together."""
+    for j in range(0, keys.rows, PANEL):
+        pack(
+            panel_of(panels, j, keys.columns),
+            keys.some_rows(j, min(PANEL, keys.rows - j)),
+        )
+
+
+@always_inline
+def panel_of[
+    mut: Bool, origin: Origin[mut=mut], //
+](panels: Pointer[Float32, origin], key: Int, head_dim: Int) -> Matrix[
+    DType.float32, origin
+]:
+    """Returns the panel that begins with that key, [head_dim, PANEL]."""
+    return Matrix(panels.unsafe_offset(key * head_dim), head_dim, PANEL, PANEL)
+
+
+def attend_panels[
+    rows: Int
+](
+    output: Matrix[mut=True, DType.float32, _],
+    queries: Matrix[DType.float32, _],
+    panels: Pointer[Float32, _],
+    values: Vectors,
+    scores: Matrix[mut=True, DType.float32, _],
+):
+    """Does what `attend_tile` does, with keys from `pack_panels`.
+
+    Parameters:
+        rows: The number of queries.
+
+    Args:
+        output: The result, [rows, head_dim].
+        queries: The queries, [rows, head_dim].
+        panels: The keys.
+        values: What the last query sees, [count, head_dim].
+        scores: Scratch, [rows, count], with room for the last panel.
+    """
+    for j in range(0, values.rows, PANEL):
+        outer_tile[rows](
+            scores.block(0, j, rows, PANEL),
+            queries,
+            panel_of(panels, j, values.columns),
+        )
+    softmax_rows(scores, head_dim=values.columns)
+    for d in range(0, values.columns, PANEL):
+        outer_tile[rows](
+            output.block(0, d, rows, PANEL),
+            scores,
+            values.block(0, d, values.rows, PANEL),
+        )
+
+
+def softmax_rows(scores: Matrix[mut=True, DType.float32, _], head_dim: Int):
+    """Turns scores of consecutive queries into weights, causally.
+
+    The last row sees all keys, the one before it all but one, and so on.
+    """
+    var scale = 1 / sqrt(Float32(head_dim))
+    for row in range(scores.rows):
+        var visible = scores.columns - scores.rows + 1 + row
+        softmax(scores.at(row), visible, scores.columns, scale)
 
 
 def softmax(
@@ -172,9 +253,10 @@ def softmax(
     The others, up to `count`, become 0: the positions that causal attention hides.
     """
     var vector_end = align_down(max(0, visible), WIDTH)
-    var largest = Float32.MIN
+    var lanes = Vector(Float32.MIN)
     for j in range(0, vector_end, WIDTH):
-        largest = max(largest, scores.unsafe_load[width=WIDTH](j).reduce_max())
+        lanes = max(lanes, scores.unsafe_load[width=WIDTH](j))
+    var largest = lanes.reduce_max()
     for j in range(vector_end, visible):
         largest = max(largest, scores[unsafe_offset=j])
 
@@ -189,10 +271,11 @@ def softmax(
         scores[unsafe_offset=j] = weight
         sum += weight
 
+    var share = 1 / sum
     for j in range(0, vector_end, WIDTH):
-        scores.unsafe_store(j, scores.unsafe_load[width=WIDTH](j) / sum)
+        scores.unsafe_store(j, scores.unsafe_load[width=WIDTH](j) * share)
     for j in range(vector_end, visible):
-        scores[unsafe_offset=j] /= sum
+        scores[unsafe_offset=j] *= share
     for j in range(max(0, visible), count):
         scores[unsafe_offset=j] = 0
 

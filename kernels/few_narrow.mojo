@@ -20,14 +20,10 @@ comptime BLOCK = 32
 
 comptime REGISTER_BYTES = 64
 
-comptime PREFETCH_BYTES = 4096
+comptime PREFETCH_BYTES = 8192
 """How far ahead of its use a weight is asked for."""
 
-comptime OFFSET = 128
-"""Added to whole numbers of x, which the instruction wants without a sign."""
-
 comptime Sum[dtype: DType] = DType.int32 if dtype == DType.int8 else DType.float32
-comptime Kept[dtype: DType] = DType.uint8 if dtype == DType.int8 else dtype
 comptime PER_REGISTER[dtype: DType] = REGISTER_BYTES // size_of[Scalar[dtype]]()
 
 
@@ -51,14 +47,19 @@ def fits_registers(w: Matrix[_, _]) -> Bool:
 
 @always_inline
 def add_products[
-    sum: DType, kept: DType, dtype: DType, width: Int, //
+    sum: DType, dtype: DType, width: Int, //
 ](
-    sums: SIMD[sum, WIDTH], x: SIMD[kept, width], w: SIMD[dtype, width]
+    sums: SIMD[sum, WIDTH], x: SIMD[dtype, width], w: SIMD[dtype, width]
 ) -> SIMD[sum, WIDTH]:
-    """Adds to each lane the products of four bytes of x with four bytes of w."""
+    """Adds to each lane the products of four bytes of x with four bytes of w.
+
+    In int8, the instruction wants w without a sign: each number of it counts 128 more
+    than it is.
+    """
     comptime if dtype == DType.int8:
+        # With the other sign bit, and read without a sign, w is w + 128.
         return llvm_intrinsic["llvm.x86.avx512.vpdpbusd.512", SIMD[sum, WIDTH]](
-            sums, x, w
+            sums, w ^ Scalar[dtype].MIN, x
         )
     else:
         return llvm_intrinsic["llvm.x86.avx512bf16.dpbf16ps.512", SIMD[sum, WIDTH]](
@@ -82,20 +83,18 @@ def linear_few_narrow[
         w: The weights, [n, k], which `fits_registers`.
         finish: Applies scale, bias and activation.
     """
-    comptime kept = Kept[dtype]
-    var memory = List[Scalar[kept]](unsafe_uninit_length=x.rows * x.columns)
+    var memory = List[Scalar[dtype]](unsafe_uninit_length=x.rows * x.columns)
     var narrow = Matrix(memory.unsafe_ptr(), x.rows, x.columns, x.columns)
-    var scales = List[Float32](unsafe_uninit_length=x.rows)
+    var row_scales = List[Float32](unsafe_uninit_length=x.rows)
+    var row_zeros = List[Scalar[Sum[dtype]]](unsafe_uninit_length=x.rows)
     for i in range(x.rows):
-        scales[i] = scale_for[dtype](x.at(i), x.columns)
+        row_scales[i] = scale_for[dtype](x.at(i), x.columns)
         for column in range(0, x.columns, WIDTH):
             var values = x.at(i, column).unsafe_load[width=WIDTH]()
-            var rounded = narrowed[dtype](values, scales[i])
-            comptime if dtype == DType.int8:
-                narrow.at(i, column).unsafe_store(rounded.cast[kept]() + OFFSET)
-            else:
-                narrow.at(i, column).unsafe_store(rounded.cast[kept]())
-    var row_scales = scales.unsafe_ptr()
+            narrow.at(i, column).unsafe_store(narrowed[dtype](values, row_scales[i]))
+        row_zeros[i] = dot_with_zeros(narrow.some_rows(i, 1))
+    var scales = row_scales.unsafe_ptr()
+    var zeros = row_zeros.unsafe_ptr()
 
     def some_rows(first: Int, last: Int) {imm}:
         var sums_memory = Array[Float32, MOST_ROWS * BLOCK](fill=0)
@@ -112,7 +111,8 @@ def linear_few_narrow[
                                 sums.block(0, c, rows, w_rows),
                                 narrow.some_rows(i, rows),
                                 w.some_rows(j + c, w_rows),
-                                row_scales.unsafe_offset(i),
+                                scales.unsafe_offset(i),
+                                zeros.unsafe_offset(i),
                             )
                             c += w_rows
                     finish.write(y.block(i, j, rows, count), sums, j)
@@ -121,33 +121,42 @@ def linear_few_narrow[
     parallel_ranges(some_rows, w.rows, x.rows * w.rows * w.columns, W_ROWS)
 
 
+def dot_with_zeros[dtype: DType, //](x: Matrix[dtype, _]) -> Scalar[Sum[dtype]]:
+    """Returns what `add_products` makes of x, [1, k], and a row of zeros."""
+    comptime step = PER_REGISTER[dtype]
+    var sums = SIMD[Sum[dtype], WIDTH](0)
+    for column in range(0, x.columns, step):
+        var values = x.at(0, column).unsafe_load[width=step]()
+        sums = add_products(sums, values, SIMD[dtype, step](0))
+    return sums.reduce_add()
+
+
 @always_inline
 def dot_narrow[
-    kept: DType, dtype: DType, //, x_rows: Int, w_rows: Int
+    dtype: DType, //, x_rows: Int, w_rows: Int
 ](
     y: Matrix[mut=True, DType.float32, _],
-    x: Matrix[kept, _],
+    x: Matrix[dtype, _],
     w: Matrix[dtype, _],
     scales: Pointer[Float32, _],
+    zeros: Pointer[Scalar[Sum[dtype]], _],
 ):
     """Writes y[i, j] = x[i] · w[j] for a few rows of x and of w.
 
     Parameters:
-        kept: How x is kept.
-        dtype: How w is kept.
+        dtype: How x and w are kept.
         x_rows: The number of rows of x.
         w_rows: The number of rows of w.
 
     Args:
         y: The sums, [x_rows, w_rows].
-        x: The rounded activations, [x_rows, k]; in int8, 128 is added to each.
+        x: The rounded activations, [x_rows, k].
         w: The weights, [w_rows, k].
         scales: Of the rows of x.
+        zeros: What each row of x has with a row of zeros.
     """
     comptime step = PER_REGISTER[dtype]
     var sums = Array[SIMD[Sum[dtype], WIDTH], x_rows * w_rows](fill=0)
-    var sums_of_w = Array[SIMD[Sum[dtype], WIDTH], w_rows](fill=0)
-    var ones = SIMD[kept, step](1)
     for column in range(0, w.columns, step):
         comptime for j in range(w_rows):
             var place = w.at(j, column)
@@ -159,11 +168,7 @@ def dot_narrow[
                 comptime s = i * w_rows + j
                 var values = x.at(i, column).unsafe_load[width=step]()
                 sums[s] = add_products(sums[s], values, weights)
-            comptime if dtype == DType.int8:
-                sums_of_w[j] = add_products(sums_of_w[j], ones, weights)
     comptime for i in range(x_rows):
         comptime for j in range(w_rows):
-            var total = sums[i * w_rows + j] - OFFSET * sums_of_w[j]
-            y.at(i, j)[] = (
-                total.reduce_add().cast[DType.float32]() * scales[unsafe_offset=i]
-            )
+            var total = sums[i * w_rows + j].reduce_add() - zeros[unsafe_offset=i]
+            y.at(i, j)[] = total.cast[DType.float32]() * scales[unsafe_offset=i]

@@ -7,9 +7,10 @@ int8 each row gets a scale of its own. Products are exact, and sums int32 or flo
 
 from std.ffi import external_call
 from std.math import ceildiv
-from std.sys import CompilationTarget, llvm_intrinsic, prefetch, PrefetchOptions, size_of
+from std.sys import CompilationTarget, llvm_intrinsic, size_of
 
 from .allowed import TILES
+from .fetch import fetch_share, fetch_to_write
 from .finish import Finish
 from .matrix import Matrix
 from .narrow import narrowed, scale_for
@@ -161,6 +162,12 @@ def linear_in_tiles[
             var block = 0
             comptime for together in [2, 1]:
                 while block + together <= blocks:
+                    fetch_to_write(
+                        y.block(block * TILE, j, together * TILE, 2 * TILE)
+                    )
+                    fetch_share(
+                        w.some_rows(j + 2 * TILE, 2 * TILE), block, together, blocks
+                    )
                     multiply_and_finish[together](y, tiled, w, finish, block, j, last)
                     block += together
         llvm_intrinsic["llvm.x86.tilerelease", NoneType]()
@@ -196,11 +203,6 @@ def multiply_and_finish[
     for c in range(0, w.columns, columns):
         load_tile[4](w.at(first, c), stride)
         load_tile[5](w.at(second, c), stride)
-        comptime if together == 1:
-            comptime for r in range(2 * TILE):
-                prefetch[PrefetchOptions().for_read().to_data_cache()](
-                    w.at(first + 2 * TILE + r, c)
-                )
         comptime for i in range(together):
             load_tile[6 + i](
                 x.block(block + i).unsafe_offset(c * TILE), TILE_BYTES

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,20 @@ class KeptGraph:
 
     def __call__(self, *arguments: Any) -> Tensor:
         """Run the graph on tensors, or lists and classes of tensors."""
-        tensors = tree.leaves(arguments, leaf=Tensor)
-        [output] = self._model(*(tensor.driver_tensor for tensor in tensors))
+        buffers = [tensor.driver_tensor for tensor in tensors_in(arguments)]
+        # Calling the model does the same, and spends a millisecond on its signature.
+        [output] = self._model.execute(*buffers)
         return Tensor(storage=output)
+
+
+def tensors_in(arguments: Any) -> Iterator[Tensor]:
+    """Go through the tensors of lists and classes, as `tree.leaves` does but faster."""
+    if isinstance(arguments, Tensor):
+        yield arguments
+    elif tree.is_node(arguments):
+        parts, _, _ = tree.flatten_one_level(arguments)
+        for part in parts:
+            yield from tensors_in(part)
 
 
 def kept_or_compiled(
