@@ -460,6 +460,21 @@ def bench(
             min=1, help="How many rounds. Default: 5, as for the book's figures."
         ),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help='Who takes part, such as "kernels int8"; may be given several times.',
+        ),
+    ] = None,
+    portable: Annotated[
+        bool,
+        typer.Option(
+            "--portable",
+            help="Measure step 17's kernels once more, without instructions that only "
+            "some processors have.",
+        ),
+    ] = False,
     serve: Annotated[
         bool,
         typer.Option(
@@ -475,21 +490,34 @@ def bench(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure speed beside Hugging Face."""
+    """Measure speed beside others, in one run on this machine.
+
+    Hugging Face takes part, and of CTranslate2, OpenVINO and llama.cpp
+    (xllamacpp) those that are installed: `pip install -e '.[bench]'`. All
+    but the servers are GPT-2 small with random weights; dtype is compared
+    with dtype. It takes about twelve minutes.
+    """
     results: dict[str, Any]
     replace_unwritable(notes())
     if serve:
         from course.bench import serving
         from course.bench.serving_table import print_table
 
-        if repeats is not None:
-            raise Misuse("--repeats goes without --serve.")
+        for option, given in {
+            "--repeats": repeats is not None,
+            "--only": only,
+            "--portable": portable,
+        }.items():
+            if given:
+                raise Misuse(f"{option} goes without --serve.")
         results, show, keep = serving.measure(notes()), print_table, serving.write
     else:
+        if save and only:
+            raise Misuse("--save keeps whole runs: leave out --only.")
         from course.bench import command
         from course.bench.tables import print_tables
 
-        results = command.bench(repeats or 5, notes())
+        results = command.bench(repeats or 5, only or [], portable, notes())
         show, keep = print_tables, command.write
     if as_json:
         print_json(results)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from mojo.run import subprocess_run_mojo
@@ -63,16 +64,30 @@ def with_readers_file(file: Path) -> Path:
         A folder of Mojo sources for `package`.
     """
     digest = hashlib.sha256(file.read_bytes() + _digest(KERNELS).encode()).hexdigest()
-    folder = cache_folder() / "kernels" / f"step-17-{digest[:16]}" / KERNELS.name
+    replaced = {READERS_FILE: file.read_bytes(), "allowed.mojo": PORTABLE.encode()}
+    return _copy(f"step-17-{digest[:16]}", replaced)
+
+
+def portable() -> Path:
+    """The kernels without instructions that only some processors have.
+
+    Returns:
+        A folder of Mojo sources for `package`.
+    """
+    return _copy(f"portable-{_digest(KERNELS)}", {"allowed.mojo": PORTABLE.encode()})
+
+
+def _copy(name: str, replaced: Mapping[str, bytes]) -> Path:
+    """Copy the kernels, with some of the files replaced, to the user's cache."""
+    folder = cache_folder() / "kernels" / name / KERNELS.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         folder = Path(tempfile.mkdtemp(prefix="gpt2-kernels-")) / KERNELS.name
         folder.mkdir()
     for source in KERNELS.glob("*.mojo"):
-        given = file if source.name == READERS_FILE else source
-        (folder / source.name).write_bytes(given.read_bytes())
-    (folder / "allowed.mojo").write_text(PORTABLE, encoding="utf-8")
+        content = replaced.get(source.name, source.read_bytes())
+        (folder / source.name).write_bytes(content)
     return folder
 
 
