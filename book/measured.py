@@ -11,6 +11,7 @@ from course.bench.figures import (
     Results,
     bandwidth,
     bytes_read,
+    comparisons,
     goals,
     time_per_token,
     tokens_per_second,
@@ -23,6 +24,19 @@ CACHED = {
     "kernels": "[17](step_17.md) Mojo kernels",
     "kernels bfloat16": "[17](step_17.md) the same, bfloat16",
     "kernels int8": "[17](step_17.md) the same, int8",
+}
+
+PEERS = {
+    "ctranslate2": "CTranslate2",
+    "openvino": "OpenVINO",
+    "xllamacpp": "xllamacpp",
+}
+
+TASK_NAMES = {
+    "prompt 16": "64 tokens after 16",
+    "prefill 512": "prefill of 512",
+    "batch 8": "the same, 8 texts at once",
+    "prompt 512": "64 tokens after 512",
 }
 
 RUNGS = {
@@ -46,11 +60,16 @@ def measured_on() -> str:
     versions = machine["versions"]
     features = machine.get("features")
     told = f" ({', '.join(features)})" if features else ""
+    others = "".join(
+        f"{name} {versions[package]}, "
+        for package, name in PEERS.items()
+        if package in versions
+    )
     return (
         f"{machine['cores']} cores of an {machine['processor']}{told}; "
         f"MAX {versions['max']}, PyTorch {versions['torch'].partition('+')[0]}, "
         f"transformers {versions['transformers']}, "
-        f"CTranslate2 {versions['ctranslate2']}, Python {machine['python']}.\n"
+        f"{others}Python {machine['python']}.\n"
     )
 
 
@@ -113,15 +132,13 @@ def milliseconds() -> str:
 
 
 def compared() -> str:
-    """Each figure beside the one that was wished for."""
+    """Each figure beside the one that was wished for, won or lost."""
     rows = [
-        "| measured | wished for | median | lowest | highest |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        "| measured | wished for | median | lowest | highest | |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
     ]
     rows += [
-        f"| {goal.name} | {'≤' if goal.most else '≥'} {goal.goal} "
-        f"| {goal.written(goal.middle)}{'' if goal.reached else ' (missed)'} "
-        f"| {goal.written(min(goal.figures))} | {goal.written(max(goal.figures))} |"
+        f"| {goal.name} | {goal.bound} | {' | '.join(goal.shown())} | {goal.verdict} |"
         for goal in goals(last_results())
     ]
     return "\n".join([*rows, ""])
@@ -158,6 +175,38 @@ def served() -> str:
         "",
     ]
     return "\n".join(rows)
+
+
+def dtype_by_dtype() -> str:
+    """Step 17 beside everybody else, every row, won or lost."""
+    rows = [
+        "| | dtype | beside | ours, s | theirs, s | as fast | lowest | highest | |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for each in comparisons(last_results()):
+        ratios = (statistics.median(each.ratios), min(each.ratios), max(each.ratios))
+        figures = [f"{figure:.2f}" for figure in (*each.seconds, *ratios)]
+        rows.append(
+            f"| {TASK_NAMES[each.task]} | {each.dtype} | {each.peer} "
+            f"| {' | '.join(figures)} | {each.verdict} |"
+        )
+    return "\n".join([*rows, ""])
+
+
+def exactness() -> str:
+    """What fewer bits cost, as bench/exactness.py measured it."""
+    path = FOLDER / "exactness.json"
+    measured: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    rows = [
+        "| weights | perplexity | most likely token as in float32 | cosine of logits |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    rows += [
+        f"| {dtype} | {found['perplexity']:.4f} | {found['same_choice']:.2%} "
+        f"| {found['cosine']:.6f} |"
+        for dtype, found in measured["dtypes"].items()
+    ]
+    return "\n".join([*rows, ""])
 
 
 def _average(measured: Results, name: str) -> str:

@@ -16,7 +16,15 @@ from collections.abc import Sequence
 
 from book.generated import SOURCE, write_or_check
 from book.gpt2 import GPT2, parameter_shapes
-from book.measured import compared, measured_on, milliseconds, rungs, served
+from book.measured import (
+    compared,
+    dtype_by_dtype,
+    exactness,
+    measured_on,
+    milliseconds,
+    rungs,
+    served,
+)
 from book.numbers.example import page
 from course.check.loading import load_solution
 from course.model.config import head_dim, inner_dim
@@ -245,6 +253,8 @@ if __name__ == "__main__":
         "milliseconds.md": milliseconds(),
         "measured_on.md": measured_on(),
         "compared.md": compared(),
+        "dtype_by_dtype.md": dtype_by_dtype(),
+        "exactness.md": exactness(),
         "rungs.md": rungs(),
         "served.md": served(),
         "parameters.md": parameters(),

@@ -46,7 +46,8 @@ Model = Annotated[
     ),
 ]
 Dtype = Annotated[
-    Literal["float32", "bfloat16", "int8"], typer.Option(help="How weights are kept.")
+    Literal["float32", "bfloat16", "int8"],
+    typer.Option(help="How weights are kept."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
@@ -380,6 +381,42 @@ def generate(
 
 
 @app.command()
+def perplexity(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A text in UTF-8; - is the stdin.")
+    ],
+    model: Model = None,
+    code: Code = "solutions",
+    dtype: Dtype = "float32",
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How far it is from one window to the next, in tokens. Default: half "
+            "of what the model reads at once (n_positions).",
+        ),
+    ] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Say how well a GPT-2 foresees a text: mean loss in nats, and its exponential.
+
+    A text longer than the model reads at once is read in windows, as on
+    https://huggingface.co/docs/transformers/perplexity: each token is
+    scored once, in the first window that has another one before it. A
+    smaller stride gives tokens more to go by, and takes longer.
+    """
+    from course.generate.request import Request
+    from course.perplexity import read_text, run
+
+    replace_unwritable(notes())
+    request = Request(
+        prompt=read_text(file), model=model, code=code, dtype=dtype, device=device
+    )
+    run(file, request, stride, as_json, notes())
+
+
+@app.command()
 def serve(
     model: Model = None,
     host: Annotated[
@@ -425,6 +462,21 @@ def bench(
             min=1, help="How many rounds. Default: 5, as for the book's figures."
         ),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help='Who takes part, such as "kernels int8"; may be given several times.',
+        ),
+    ] = None,
+    portable: Annotated[
+        bool,
+        typer.Option(
+            "--portable",
+            help="Measure step 17's kernels once more, without instructions that only "
+            "some processors have.",
+        ),
+    ] = False,
     serve: Annotated[
         bool,
         typer.Option(
@@ -448,24 +500,37 @@ def bench(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure speed beside Hugging Face."""
+    """Measure speed beside others, in one run on this machine.
+
+    Hugging Face takes part, and of CTranslate2, OpenVINO and llama.cpp
+    (xllamacpp) those that are installed: `pip install -e '.[bench]'`. All
+    but the servers are GPT-2 small with random weights; dtype is compared
+    with dtype. It takes about twelve minutes.
+    """
     results: dict[str, Any]
     replace_unwritable(notes())
     if serve:
         from course.bench import serving
         from course.bench.serving_table import print_table
 
-        if repeats is not None:
-            raise Misuse("--repeats goes without --serve.")
+        for option, given in {
+            "--repeats": repeats is not None,
+            "--only": only,
+            "--portable": portable,
+        }.items():
+            if given:
+                raise Misuse(f"{option} goes without --serve.")
         plan = serving.plan_for(model, notes()) if model else serving.DEMO
         results, show, keep = serving.measure(plan, notes()), print_table, serving.write
     elif model:
         raise Misuse("--model goes with --serve.")
     else:
+        if save and only:
+            raise Misuse("--save keeps whole runs: leave out --only.")
         from course.bench import command
         from course.bench.tables import print_tables
 
-        results = command.bench(repeats or 5, notes())
+        results = command.bench(repeats or 5, only or [], portable, notes())
         show, keep = print_tables, command.write
     if as_json:
         print_json(results)

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.text import Text
 
 # Nobody knows beforehand whether MAX finds a graph in its cache; it takes seconds then.
 COMPILING = "compiling the model (minutes the first time, then kept on disk)"
 PATIENCE = 8.0
+AT_ONCE = 2.0
+"""What takes less than so many seconds gets no progress bar."""
+
+Item = TypeVar("Item")
 
 
 def notes() -> Console:
@@ -50,6 +60,26 @@ def say(notes: Console, what: str, later: str = "") -> Iterator[None]:
     with Progress(*columns, console=notes, transient=True) as progress:
         progress.add_task(what, total=None)
         yield
+
+
+def track_slow(items: Sequence[Item], what: str, notes: Console) -> Iterator[Item]:
+    """Go through items, with a progress bar once that has taken a while.
+
+    Args:
+        items: What to go through.
+        what: What is being done.
+        notes: Where the bar is shown.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    start = time.perf_counter()
+    with Progress(
+        *columns, TimeRemainingColumn(), console=notes, transient=True
+    ) as progress:
+        task = progress.add_task(what, total=len(items), visible=False)
+        for item in items:
+            yield item
+            is_slow = time.perf_counter() - start > AT_ONCE
+            progress.update(task, advance=1, visible=is_slow)
 
 
 class Told(ProgressColumn):

@@ -15,7 +15,8 @@ from course.process import parent
 def main() -> None:
     """Load the contender; then answer each request with the seconds that it took."""
     name, folder = sys.argv[1:]
-    contender = CONTENDERS[name](Path(folder))
+    entry = CONTENDERS[name]
+    contender = entry.kind(Path(folder), entry.dtype)
     parent.tell(ready=True)
     for request in parent.messages():
         start = time.perf_counter()

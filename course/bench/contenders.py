@@ -2,117 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+import importlib.util
+from abc import abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from course.bench.contender import Contender, Prompts
+from course.bench.peers import (
+    CTranslate2,
+    HuggingFace,
+    HuggingFaceWithoutCache,
+    LlamaCpp,
+    OpenVINO,
+)
 from course.model.checkpoint import Checkpoint, open_checkpoint
 from course.model.modules import load_code
-
-Prompts = Sequence[Sequence[int]]
-
-
-class Contender(ABC):
-    """A GPT-2 that goes on with texts, always with the most likely token."""
-
-    def __init__(self, folder: Path) -> None:
-        """Load the model.
-
-        Args:
-            folder: A GPT-2 as `save_pretrained` of transformers writes it.
-        """
-        self.folder = folder
-
-    @abstractmethod
-    def generate(self, prompts: Prompts, new_tokens: int) -> list[list[int]]:
-        """Return the new tokens of each text; the prompts have one length."""
-
-
-class HuggingFace(Contender):
-    """`generate` of transformers."""
-
-    use_cache = True
-
-    def __init__(self, folder: Path) -> None:
-        """Load the model with torch."""
-        from transformers import GPT2LMHeadModel
-
-        super().__init__(folder)
-        self.model = GPT2LMHeadModel.from_pretrained(folder).train(False)
-
-    def generate(self, prompts: Prompts, new_tokens: int) -> list[list[int]]:
-        """Return the new tokens of each text; the prompts have one length."""
-        import torch
-
-        ids = torch.tensor(prompts)
-        output = self.model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=new_tokens,
-            do_sample=False,
-            use_cache=self.use_cache,
-            eos_token_id=None,
-            pad_token_id=0,
-        )
-        new: list[list[int]] = output[:, ids.shape[1] :].tolist()
-        return new
-
-
-class HuggingFaceWithoutCache(HuggingFace):
-    """The same, reading the whole text for each token."""
-
-    use_cache = False
-
-
-class CTranslate2(Contender):
-    """`generate_batch` of CTranslate2, which is optional."""
-
-    compute_type = "float32"
-
-    def __init__(self, folder: Path) -> None:
-        """Load the model, converted before by `prepare`."""
-        import ctranslate2
-
-        super().__init__(folder)
-        self.generator = ctranslate2.Generator(
-            str(converted(folder, self.compute_type)),
-            compute_type=self.compute_type,
-            intra_threads=os.cpu_count() or 1,
-        )
-
-    def generate(self, prompts: Prompts, new_tokens: int) -> list[list[int]]:
-        """Return the new tokens of each text; the prompts have one length."""
-        results = self.generator.generate_batch(
-            [[f"t{token_id}" for token_id in prompt] for prompt in prompts],
-            max_length=new_tokens,
-            min_length=new_tokens,
-            include_prompt_in_result=False,
-            sampling_topk=1,
-        )
-        return [list(result.sequences_ids[0]) for result in results]
-
-
-class CTranslate2Int8(CTranslate2):
-    """The same with 8-bit weights and activations."""
-
-    compute_type = "int8"
-
-
-def converted(folder: Path, compute_type: str) -> Path:
-    """Return where CTranslate2's form of the model is."""
-    return folder.parent / f"{folder.name}-ctranslate2-{compute_type}"
 
 
 class Course(Contender):
     """The model of one of the course's steps."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dtype: str) -> None:
         """Load and compile the model."""
-        super().__init__(folder)
+        self.dtype = dtype
         self.code = load_code("solutions")
         checkpoint = open_checkpoint(str(folder))
         self.config = checkpoint.config
@@ -196,39 +111,91 @@ class Cached(Course):
 class Kernels(Cached):
     """Step 17: Mojo kernels."""
 
-    dtype = "float32"
-
     def compile(self, checkpoint: Checkpoint) -> Any:
         """Compile step 17's model."""
         from course.model.compile import compile_kernels
         from course.model.kernel_package import package
 
         return compile_kernels(
-            checkpoint, self.code, package(self.code.kernels), self.dtype
+            checkpoint, self.code, package(self.sources()), self.dtype
         )
 
-
-class KernelsBfloat16(Kernels):
-    """Step 17 with weights in bfloat16."""
-
-    dtype = "bfloat16"
+    def sources(self) -> Path:
+        """The kernels."""
+        return self.code.kernels
 
 
-class KernelsInt8(Kernels):
-    """Step 17 with weights in 8 bits."""
+class PortableKernels(Kernels):
+    """The same without instructions that only some processors have."""
 
-    dtype = "int8"
+    def sources(self) -> Path:
+        """The kernels, with their fast paths switched off."""
+        from course.model.kernel_package import portable
+
+        return portable()
 
 
-CONTENDERS: dict[str, type[Contender]] = {
-    "eager": Eager,
-    "compiled": Compiled,
-    "cache": Cached,
-    "kernels": Kernels,
-    "kernels bfloat16": KernelsBfloat16,
-    "kernels int8": KernelsInt8,
-    "Hugging Face": HuggingFace,
-    "Hugging Face, no cache": HuggingFaceWithoutCache,
-    "CTranslate2": CTranslate2,
-    "CTranslate2 int8": CTranslate2Int8,
+@dataclass(frozen=True)
+class Entry:
+    """One who takes part.
+
+    Attributes:
+        kind: What runs the model.
+        dtype: How weights are kept.
+    """
+
+    kind: type[Contender]
+    dtype: str = "float32"
+
+    @property
+    def missing(self) -> list[str]:
+        """The packages that it needs and that are not installed."""
+        return [p for p in self.kind.packages if importlib.util.find_spec(p) is None]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a model of one of the course's steps."""
+        return issubclass(self.kind, Course)
+
+    @property
+    def is_portable(self) -> bool:
+        """Whether its fast paths are switched off."""
+        return self.kind is PortableKernels
+
+    @property
+    def has_cache(self) -> bool:
+        """Whether it reads each token once."""
+        return self.kind not in (Eager, Compiled, HuggingFaceWithoutCache)
+
+
+CONTENDERS: dict[str, Entry] = {
+    "eager": Entry(Eager),
+    "compiled": Entry(Compiled),
+    "cache": Entry(Cached),
+    "kernels": Entry(Kernels),
+    "kernels bfloat16": Entry(Kernels, "bfloat16"),
+    "kernels int8": Entry(Kernels, "int8"),
+    "portable kernels": Entry(PortableKernels),
+    "portable kernels bfloat16": Entry(PortableKernels, "bfloat16"),
+    "portable kernels int8": Entry(PortableKernels, "int8"),
+    "Hugging Face": Entry(HuggingFace),
+    "Hugging Face, no cache": Entry(HuggingFaceWithoutCache),
+    "Hugging Face bfloat16": Entry(HuggingFace, "bfloat16"),
+    "CTranslate2": Entry(CTranslate2),
+    "CTranslate2 int8": Entry(CTranslate2, "int8"),
+    "OpenVINO": Entry(OpenVINO),
+    "OpenVINO bfloat16": Entry(OpenVINO, "bfloat16"),
+    "OpenVINO int8": Entry(OpenVINO, "int8"),
+    "llama.cpp": Entry(LlamaCpp),
+    "llama.cpp bfloat16": Entry(LlamaCpp, "bfloat16"),
+    "llama.cpp int8": Entry(LlamaCpp, "int8"),
 }
+
+
+def peers(dtype: str) -> list[str]:
+    """Those others who have a cache and keep weights so."""
+    return [
+        name
+        for name, entry in CONTENDERS.items()
+        if entry.dtype == dtype and entry.has_cache and not entry.is_ours
+    ]

@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from course.bench.contenders import CONTENDERS
 from course.bench.models import VOCABULARY
 from course.errors import CourseError
 from course.process.child import Child
@@ -57,8 +58,6 @@ TASKS = (
     Task("first token at 950", 1, 950, 1, ours=True),
     Task("tokens at 950", 1, 950, 1 + NEW_TOKENS, ours=True),
 )
-OURS = ("cache", "kernels", "kernels bfloat16", "kernels int8")
-WITHOUT_CACHE = ("compiled", "Hugging Face, no cache")
 # One operation at a time: a few tokens are enough to see it.
 EAGER = Task("prompt 16", 1, 16, 2)
 
@@ -104,52 +103,80 @@ def tasks_of(name: str) -> tuple[Task, ...]:
     """What a contender is asked for."""
     if name == "eager":
         return (EAGER,)
+    entry = CONTENDERS[name]
     return tuple(
         task
         for task in TASKS
-        if (task.slow or name not in WITHOUT_CACHE) and (name in OURS or not task.ours)
+        if (task.slow or entry.has_cache)
+        and (not task.ours or (entry.is_ours and not entry.is_portable))
     )
 
 
-def measure(
-    names: list[str], folder: Path, repeats: int, notes: Console
-) -> tuple[Seconds, dict[str, int], dict[str, list[list[int]]]]:
+@dataclass
+class Measured:
+    """What was measured.
+
+    Attributes:
+        seconds: Those of every round, by contender and task.
+        peaks: The memory of each contender after its first task, in bytes.
+        tokens: The tokens of that task.
+        left_out: Who did not take part, and why.
+    """
+
+    seconds: Seconds
+    peaks: dict[str, int]
+    tokens: dict[str, list[list[int]]]
+    left_out: dict[str, str]
+
+
+def measure(names: list[str], folder: Path, repeats: int, notes: Console) -> Measured:
     """Have every contender do its tasks, in turns.
 
     Args:
-        names: Who takes part.
+        names: Who takes part, if what they need is installed.
         folder: The model.
         repeats: How many rounds, after one that does not count.
         notes: Where progress is shown.
-
-    Returns:
-        The seconds of every round, by contender and task; the peak memory of each
-        after its first task, in bytes; the tokens of that task.
     """
+    measured = Measured({}, {}, {}, {})
+    for name in names:
+        if missing := CONTENDERS[name].missing:
+            measured.left_out[name] = f"not installed: {', '.join(missing)}"
+    ready = [name for name in names if name not in measured.left_out]
     # One after the other: they compile, and would take each other's time. In
     # processes of their own, for compiling takes memory as well.
-    for name in track([n for n in names if n in OURS], "compiling", console=notes):
-        with ContenderProcess(name, folder) as compiling:
-            compiling.answer()
-            compiling.finish()
-    contenders, peaks, tokens = [], {}, {}
+    for name in track(ready, "compiling and converting", console=notes):
+        entry = CONTENDERS[name]
+        if not (entry.is_ours and entry.has_cache) and not entry.kind.packages:
+            continue
+        try:
+            with ContenderProcess(name, folder) as preparing:
+                preparing.answer()
+                preparing.finish()
+        except CourseError as error:
+            measured.left_out[name] = str(error)
+    ready = [name for name in ready if name not in measured.left_out]
+    for name, why in measured.left_out.items():
+        notes.print(f"{name} is left out: {why}", markup=False)
+    contenders = []
     with contextlib.ExitStack() as stack:
-        for name in track(names, "loading", console=notes):
+        for name in track(ready, "loading", console=notes):
             contender = stack.enter_context(ContenderProcess(name, folder))
             contenders.append(contender)
             contender.answer()
             first = contender.ask(tasks_of(name)[0])
-            peaks[name], tokens[name] = first["peak_bytes"], first["tokens"]
-        seconds: Seconds = {
-            name: {task.name: [] for task in tasks_of(name)} for name in names
+            measured.peaks[name] = first["peak_bytes"]
+            measured.tokens[name] = first["tokens"]
+        measured.seconds = {
+            name: {task.name: [] for task in tasks_of(name)} for name in ready
         }
         for counted in track(range(repeats + 1), "decoding", console=notes):
             for task in TASKS:
                 for contender in contenders:
-                    if task.name not in seconds[contender.name]:
+                    if task.name not in measured.seconds[contender.name]:
                         continue
                     own = EAGER if contender.name == "eager" else task
                     took = contender.ask(own)["seconds"]
                     if counted:
-                        seconds[contender.name][task.name].append(took)
-    return seconds, peaks, tokens
+                        measured.seconds[contender.name][task.name].append(took)
+    return measured

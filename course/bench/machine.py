@@ -13,7 +13,10 @@ import numpy as np
 
 from course.resources import features, of_the_processor
 
-PACKAGES = ("max", "mojo-compiler", "torch", "transformers", "numpy", "ctranslate2")
+PACKAGES = (
+    *("max", "mojo-compiler", "torch", "transformers", "numpy"),
+    *("ctranslate2", "openvino", "nncf", "xllamacpp"),
+)
 
 
 def machine() -> dict[str, Any]:

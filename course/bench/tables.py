@@ -8,15 +8,24 @@ from rich.console import Console
 from rich.table import Table
 
 from course.bench.decoding import tasks_of
-from course.bench.figures import Results, goals, tokens_per_second
+from course.bench.figures import Results, comparisons, goals, tokens_per_second
 
 SHOWN = ("prompt 16", "prompt 512", "batch 8")
 
 
 def print_tables(results: Results, console: Console) -> None:
-    """Print tokens per second, the goals, and how long commands take."""
+    """Print what it was measured on, and all that was found in this run."""
+    machine = results["machine"]
+    kernels = ", ".join(machine["features"]) or "no instructions that are known"
+    console.print(f"{machine['cores']} cores, {machine['processor']}: {kernels}\n")
     _print(console, "Tokens per second, GPT-2 small, random weights", _speeds(results))
+    _print(console, "Dtype by dtype: how many times as fast", _compared(results))
+    if any(comparisons(results, portable=True)):
+        title = "The same without instructions that only some processors have"
+        _print(console, title, _compared(results, portable=True))
     _print(console, "Goals (median, lowest, highest)", _goals(results))
+    for name, why in results.get("left_out", {}).items():
+        console.print(f"not measured: {name}; {why}", markup=False)
     _print(console, "Seconds", _starts(results))
 
 
@@ -42,19 +51,28 @@ def _speeds(results: Results) -> Table:
     return table
 
 
+def _compared(results: Results, portable: bool = False) -> Table:
+    table = Table("", "dtype", "beside")
+    for heading in ("ours, s", "theirs, s", "median", "lowest", "highest", ""):
+        table.add_column(heading, justify="right")
+    for each in comparisons(results, portable):
+        ratios = (statistics.median(each.ratios), min(each.ratios), max(each.ratios))
+        table.add_row(
+            each.task,
+            each.dtype,
+            each.peer,
+            *(f"{figure:.2f}" for figure in (*each.seconds, *ratios)),
+            each.verdict,
+        )
+    return table
+
+
 def _goals(results: Results) -> Table:
     table = Table("")
     for heading in ("goal", "median", "lowest", "highest", ""):
         table.add_column(heading, justify="right")
     for goal in goals(results):
-        sign = "≤" if goal.most else "≥"
-        figures = (goal.middle, min(goal.figures), max(goal.figures))
-        table.add_row(
-            goal.name,
-            f"{sign} {goal.goal}",
-            *(goal.written(figure) for figure in figures),
-            "reached" if goal.reached else "missed",
-        )
+        table.add_row(goal.name, goal.bound, *goal.shown(), goal.verdict)
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,13 +23,19 @@ from course.generate.request import Request
 from course.model.checkpoint import Checkpoint
 from course.model.compile import (
     Compiled,
+    Ending,
     build_whole_sequence,
     compile_cached,
     compile_kernels,
+    last_position,
 )
+from course.model.every_position import EveryPosition
 from course.model.kernel_package import KernelsUnavailable, instructions, package
 from course.model.modules import FAST_MODEL, Code
 from course.runtime import find_device
+
+Scores = Callable[[Sequence[int]], NDArray[np.float32]]
+"""From a text's tokens to the logits of what follows each, [tokens, vocab_size]."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,10 @@ class Engine(ABC):
     @abstractmethod
     def logits(self) -> NDArray[np.float32]:
         """Prepare the model; score every token as the one after the prompt."""
+
+    @abstractmethod
+    def every_position(self) -> Scores:
+        """Prepare the model to score what follows each token of a text."""
 
     @cached_property
     def prompt(self) -> list[int]:
@@ -106,6 +116,18 @@ class WholeSequence(Engine):
     def logits(self) -> NDArray[np.float32]:
         """Prepare the model; score every token as the one after the prompt."""
         return last(self.model()(self._input_ids()).to_numpy())
+
+    def every_position(self) -> Scores:
+        """Prepare the model to score what follows each token of a text."""
+        # Step 11's model does; step 14's, which is compiled, has another ending.
+        model = build_whole_sequence(self.checkpoint, self.code, self.device)
+
+        def score(text: Sequence[int]) -> NDArray[np.float32]:
+            input_ids = Tensor.from_dlpack(np.array([text])).to(self.device)
+            [logits] = call(model, [input_ids]).to_numpy()
+            return logits
+
+        return score
 
     def model(self) -> Compiled:
         """From token IDs to the logits of the last position."""
@@ -186,18 +208,31 @@ class Cached(Engine):
         [logits] = self.decoder(0).prefill([self.prompt])
         return logits
 
+    def every_position(self) -> Scores:
+        """Prepare the model to score what follows each token of a text."""
+        model = self.compile(EveryPosition)
+
+        def score(text: Sequence[int]) -> NDArray[np.float32]:
+            [logits] = self._decoder(model, len(text)).prefill([text])
+            return logits
+
+        return score
+
     def decoder(self, new_tokens: int) -> Any:
         """Step 15's decoder, with room for the prompt and so many tokens."""
+        return self._decoder(self.compile(), len(self.prompt) + new_tokens)
+
+    def compile(self, ending: Ending = last_position) -> Compiled:
+        """What the decoder decodes with."""
+        return compile_cached(self.checkpoint, self.code, self.device, ending)
+
+    def _decoder(self, model: Compiled, capacity: int) -> Any:
         return self.code.cache.Decoder(
-            self.compile(),
+            model,
             self.code.config(self.checkpoint.config),
-            capacity=len(self.prompt) + new_tokens,
+            capacity=capacity,
             device=self.device,
         )
-
-    def compile(self) -> Compiled:
-        """What the decoder decodes with."""
-        return compile_cached(self.checkpoint, self.code, self.device)
 
 
 @dataclass(frozen=True)
@@ -214,10 +249,10 @@ class Kernels(Cached):
         by = f" in {used.replace(', ', ' and ')}" if used else ""
         return f"KV cache, Mojo kernels, {dtype} weights{by}, {self.place}"
 
-    def compile(self) -> Compiled:
+    def compile(self, ending: Ending = last_position) -> Compiled:
         """What the decoder decodes with."""
         dtype = self.request.dtype
-        return compile_kernels(self.checkpoint, self.code, self.package, dtype)
+        return compile_kernels(self.checkpoint, self.code, self.package, dtype, ending)
 
 
 def refused_with_kernel(error: KernelsUnavailable) -> CourseError:

@@ -19,6 +19,13 @@ from course.model.graph_cache import kept_or_compiled
 from course.model.modules import Code
 
 Compiled = Callable[..., Tensor]
+Ending = Callable[[Any], Any]
+"""Makes of step 15's or 17's model one with the same parameters and another ending."""
+
+
+def last_position(model: Any) -> Any:
+    """The ending that these models have: logits of the last position."""
+    return model
 
 
 def build_whole_sequence(checkpoint: Checkpoint, code: Code, device: Device) -> Any:
@@ -33,7 +40,9 @@ def build_whole_sequence(checkpoint: Checkpoint, code: Code, device: Device) -> 
     return model.to(device)
 
 
-def compile_cached(checkpoint: Checkpoint, code: Code, device: Device) -> Compiled:
+def compile_cached(
+    checkpoint: Checkpoint, code: Code, device: Device, ending: Ending = last_position
+) -> Compiled:
     """Compile the model of step 15, on MAX's own operations.
 
     Returns:
@@ -42,16 +51,20 @@ def compile_cached(checkpoint: Checkpoint, code: Code, device: Device) -> Compil
     config = code.config(checkpoint.config)
 
     def compile_it() -> Any:
-        model = _build(lambda: code.cache.CachedGPT2(config), device)
+        model = _build(lambda: ending(code.cache.CachedGPT2(config)), device)
         types = code.cache.input_types(config, device)
         return model.compile(*types, weights=checkpoint.weights)
 
-    key = f"cached {checkpoint.config} {code.digest}"
+    key = f"cached {ending.__name__} {checkpoint.config} {code.digest}"
     return kept_or_compiled(key, compile_it, checkpoint.weights, device)
 
 
 def compile_kernels(
-    checkpoint: Checkpoint, code: Code, package: Path, dtype: str = "float32"
+    checkpoint: Checkpoint,
+    code: Code,
+    package: Path,
+    dtype: str = "float32",
+    ending: Ending = last_position,
 ) -> Compiled:
     """Compile the model of step 17, on the CPU.
 
@@ -60,6 +73,7 @@ def compile_kernels(
         code: Whose GPT-2 computes.
         package: The compiled Mojo kernels.
         dtype: How the weights of the linear layers are kept: float32, bfloat16, int8.
+        ending: `last_position`, or `EveryPosition`.
 
     Returns:
         What step 15's `Decoder` takes for a model.
@@ -68,11 +82,20 @@ def compile_kernels(
     weights = code.kernel.quantize_weights(checkpoint.weights, DType[dtype])
 
     def compile_it() -> Any:
-        model = _build(lambda: code.kernel.kernel_gpt2(config, DType[dtype]), CPU())
+        model = _build(
+            lambda: ending(code.kernel.kernel_gpt2(config, DType[dtype])), CPU()
+        )
         types = code.cache.input_types(config, CPU())
         return model.compile(*types, weights=weights, custom_extensions=[package])
 
-    key = f"kernels {package.parent.name} {dtype} {checkpoint.config} {code.digest}"
+    parts = (
+        package.parent.name,
+        dtype,
+        ending.__name__,
+        checkpoint.config,
+        code.digest,
+    )
+    key = " ".join(map(str, ("kernels", *parts)))
     return kept_or_compiled(key, compile_it, weights, CPU())
 
 

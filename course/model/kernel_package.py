@@ -53,7 +53,7 @@ def package(source: Path = KERNELS) -> Path:
             "the kernels do without.",
             trouble,
         )
-        source = changed({ALLOWED: PORTABLE.encode()}, source)
+        source = portable(source)
     compiled = _kept(source) / f"{source.name}.mojoc"
     if not compiled.is_file():
         _precompile(source, compiled)
@@ -83,6 +83,15 @@ def with_readers_file(file: Path) -> Path:
         A folder of Mojo sources for `package`.
     """
     return changed({READERS_FILE: file.read_bytes(), ALLOWED: PORTABLE.encode()})
+
+
+def portable(kernels: Path = KERNELS) -> Path:
+    """Kernels without instructions that only some processors have.
+
+    Returns:
+        A folder of Mojo sources for `package`.
+    """
+    return changed({ALLOWED: PORTABLE.encode()}, kernels)
 
 
 def changed(files: Mapping[str, bytes], kernels: Path = KERNELS) -> Path:

@@ -5,9 +5,15 @@ import resource
 import sys
 
 import pytest
+from rich.console import Console
 
 from course import cli
 from course.bench import command, contender_process, results, serving
+from course.bench.contenders import CONTENDERS, peers
+from course.bench.figures import COMPARED, OURS, best_peer, comparisons, goals
+from course.bench.models import make_gpt2
+from course.bench.tables import print_tables
+from course.errors import Misuse
 from course.steps import ROOT
 
 
@@ -84,3 +90,94 @@ def test_peak_memory_without_proc(monkeypatch, platform, unit):
 
 def missing(**_):
     raise FileNotFoundError
+
+
+# ---- dtype by dtype
+
+
+def invented(*names):
+    """Results as if these had taken part: the n-th needs n seconds, then n + 1."""
+    return {
+        "machine": {"cores": 2, "processor": "a processor", "features": ["avx2"]},
+        "weights_bytes": 497_774_208,
+        "read_bandwidth": [20e9],
+        "left_out": {"OpenVINO": "not installed: openvino"},
+        "seconds": {
+            name: {
+                **{task: [float(n), n + 1.0] for task in COMPARED},
+                "first token at 16": [n / 2, n / 2],
+            }
+            for n, name in enumerate(names, 1)
+        },
+        "peak_bytes": {},
+        "same_tokens": dict.fromkeys(names, True),
+        "start": {},
+    }
+
+
+def test_like_is_compared_with_like():
+    """Each of the others beside ours in its dtype, in every task, round by round."""
+    measured = invented("kernels int8", "CTranslate2 int8", "Hugging Face", "kernels")
+    found = list(comparisons(measured))
+    assert {(each.dtype, each.peer) for each in found} == {
+        ("int8", "CTranslate2 int8"),
+        ("float32", "Hugging Face"),
+    }
+    assert [each.task for each in found if each.dtype == "int8"] == list(COMPARED)
+    for each in found:
+        in_int8 = each.dtype == "int8"
+        assert each.ratios == ([2 / 1, 3 / 2] if in_int8 else [3 / 4, 4 / 5])
+        assert each.verdict == ("won" if in_int8 else "lost")
+
+
+def test_the_best_is_the_fastest():
+    """Whoever of the others in that dtype needs the least."""
+    measured = invented("CTranslate2 int8", "OpenVINO", "CTranslate2", "Hugging Face")
+    assert best_peer(measured, "float32", "prompt 16") == "OpenVINO"
+    assert best_peer(measured, "bfloat16", "prompt 16") is None
+
+
+def test_every_goal_is_shown(capsys):
+    """Won, lost, or not measured: no line is left out, nor who did not take part."""
+    measured = invented("kernels int8", "CTranslate2 int8", "kernels", "Hugging Face")
+    verdicts = {goal.name: goal.verdict for goal in goals(measured)}
+    assert len(verdicts) == len(goals(invented()))
+    assert verdicts["prefill of 512, int8, over CTranslate2 int8"] == "won"
+    assert "not measured" in verdicts.values()
+    print_tables(measured, Console(width=160))
+    said = capsys.readouterr().out
+    for name in verdicts:
+        assert name in said
+    assert "not measured: OpenVINO; not installed: openvino" in said
+    assert "2 cores, a processor: avx2" in said
+
+
+def test_everybody_has_a_dtype_of_ours():
+    """So no contender's figures are dropped unseen."""
+    assert {entry.dtype for entry in CONTENDERS.values()} == {*OURS}
+
+
+def test_an_unknown_contender():
+    """Named, with those there are."""
+    with pytest.raises(Misuse, match=r"--only 'kernel': .* There are: eager, compiled"):
+        command.bench(1, ["kernel"], False, Console(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def small_gpt2(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench") / "gpt2"
+    make_gpt2(folder, n_layer=2, n_embd=64, n_head=2, n_positions=64)
+    return folder
+
+
+@pytest.mark.parametrize("name", peers("float32")[1:])
+def test_peers_write_what_hugging_face_writes(small_gpt2, name):
+    """So the others are given the same model, and do the same work."""
+    entry, exact = CONTENDERS[name], CONTENDERS["Hugging Face"]
+    if entry.missing:
+        pytest.skip(f"not installed: {', '.join(entry.missing)}")
+    peer, hugging_face = (e.kind(small_gpt2, "float32") for e in (entry, exact))
+    for prompts in ([[5, 50_000, 77]], [[1, 2, 3, 4], [9, 8, 7, 6], [50, 60, 70, 80]]):
+        expected = hugging_face.generate(prompts, 6)
+        assert peer.generate(prompts, 6) == expected
+        assert peer.generate(prompts, 1) == [tokens[:1] for tokens in expected]

@@ -362,6 +362,10 @@ def median(name, task):
     return statistics.median(MEASURED["seconds"][name][task])
 
 
+def speed(ours, theirs, task):
+    return statistics.median(figures.over(MEASURED, ours, theirs, task))
+
+
 def another_token(name, context):
     return 1000 * statistics.median(figures.time_per_token(MEASURED, name, context))
 
@@ -383,7 +387,7 @@ QUOTED = [
     ),
     (
         "part_two",
-        r"512 tokens takes (\S+) s in int8",
+        r"reading it takes (\S+) s in int8",
         median("kernels int8", "prefill 512"),
     ),
     (
@@ -395,6 +399,26 @@ QUOTED = [
         "part_two",
         r"CTranslate2 takes (\S+) s in int8",
         median("CTranslate2 int8", "prefill 512"),
+    ),
+    (
+        "part_two",
+        r"text in int8 is written at (\S+) of",
+        speed("kernels int8", "CTranslate2 int8", "prompt 16"),
+    ),
+    (
+        "part_two",
+        r"and in float32 at (\S+): both",
+        speed("kernels", "CTranslate2", "prompt 16"),
+    ),
+    (
+        "part_two",
+        r"At (\S+) of the read bandwidth",
+        statistics.median(figures.bandwidth_share(MEASURED, "int8")),
+    ),
+    (
+        "part_two",
+        r"in float32 is read at (\S+) of",
+        speed("kernels", "CTranslate2", "prefill 512"),
     ),
     ("step_14", r"takes (\S+) s for a token in eager", average_token("eager")),
     ("step_14", r"and (\S+) s compiled", average_token("compiled")),

@@ -19,11 +19,9 @@ from course.generate import engine
 from course.generate.request import Request
 from course.model import instructions
 from course.model.kernel_package import (
-    ALLOWED,
-    PORTABLE,
     KernelsUnavailable,
-    changed,
     package,
+    portable,
 )
 
 ROWS = (1, 2, 3, 7, 8, 9, 17, 33, 130)
@@ -48,7 +46,7 @@ def kernels(request):
     """The kernels, and as they are for a processor without fast instructions."""
     if request.param == "as they are":
         return package()
-    return package(changed({ALLOWED: PORTABLE.encode()}))
+    return package(portable())
 
 
 def narrow(x, dtype):
@@ -313,7 +311,7 @@ def test_processor_that_lies(trial, trouble, tmp_path, monkeypatch, caplog):
         "from std.sys import llvm_intrinsic\n\n\ndef main() raises:\n    " + trial
     )
     monkeypatch.setattr(instructions, "TRIAL", lies)
-    assert package() == package(changed({ALLOWED: PORTABLE.encode()}))
+    assert package() == package(portable())
     [record] = caplog.records
     assert trouble in record.getMessage()
     assert "the kernels do without" in record.getMessage()

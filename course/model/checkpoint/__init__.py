@@ -57,33 +57,37 @@ class Checkpoint:
             weights["lm_head.weight"] = wte
         return weights
 
-    def encode(self, prompt: str) -> list[int]:
-        """Turn a prompt into token IDs, each of which the model has an embedding for.
+    def encode(self, text: str, name: str = "prompt") -> list[int]:
+        """Turn a text into token IDs, each of which the model has an embedding for.
+
+        Args:
+            text: The text.
+            name: What the user calls it.
 
         Raises:
-            CourseError: There are none, or the tokenizer cannot read the prompt, or the
+            CourseError: There are none, or the tokenizer cannot read the text, or the
                 model does not know what it makes of it.
         """
         try:
-            encoding = self.tokenizer.encode(prompt)
+            encoding = self.tokenizer.encode(text)
         except Exception as error:  # tokenizers raises plain Exception
             raise CourseError(
-                f"The model's tokenizer cannot read the prompt: {error}. Write it in "
+                f"The model's tokenizer cannot read the {name}: {error}. Write it in "
                 "the words that the model was trained on."
             ) from None
         ids: list[int] = encoding.ids
         if not ids:
             raise CourseError(
-                "The prompt is empty: give the model some text to go on from."
-                if not prompt
-                else "The model's tokenizer knows nothing of the prompt and makes no "
+                f"The {name} is empty: give the model some text to go on from."
+                if not text
+                else f"The model's tokenizer knows nothing of the {name} and makes no "
                 "token of it. Write it in the words that the model was trained on."
             )
         vocab_size = self.config.vocab_size
         for token_id, token in zip(ids, encoding.tokens, strict=True):
             if token_id >= vocab_size:
                 raise CourseError(
-                    f"The prompt holds the token {token!r}, whose ID is {token_id}, "
+                    f"The {name} holds the token {token!r}, whose ID is {token_id}, "
                     f"and the model has embeddings for the IDs 0 to {vocab_size - 1} "
                     "(vocab_size) only: its tokenizer has got tokens that it has not. "
                     "Leave that token out, or have the model grow with "
