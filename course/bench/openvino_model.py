@@ -60,7 +60,7 @@ def _with_flat_cache(gpt2: Any) -> Any:
                 layer.keys, layer.values, layer.is_initialized = keys, values, True
                 layer.dtype, layer.device = keys.dtype, keys.device
                 layers.append(layer)
-            cache.layers = list(layers)
+            cache.layers = [*layers]
             output = self.gpt2(
                 input_ids=input_ids,
                 attention_mask=mask.long(),
