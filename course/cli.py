@@ -512,6 +512,8 @@ def bench(
                 raise Misuse(f"{option} goes without --serve.")
         results, show, keep = serving.measure(notes()), print_table, serving.write
     else:
+        if portable and only:
+            raise Misuse('--portable is for whole runs; say --only "portable kernels".')
         if save and only:
             raise Misuse("--save keeps whole runs: leave out --only.")
         from course.bench import command

@@ -67,6 +67,7 @@ def _with_flat_cache(gpt2: Any) -> Any:
                 position_ids=positions,
                 past_key_values=cache,
                 use_cache=True,
+                logits_to_keep=1,
             )
             kept = [t for layer in layers for t in (layer.keys, layer.values)]
             return (output.logits[:, -1], *kept)
