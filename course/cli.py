@@ -525,6 +525,8 @@ def bench(
     elif model:
         raise Misuse("--model goes with --serve.")
     else:
+        if portable and only:
+            raise Misuse('--portable is for whole runs; say --only "portable kernels".')
         if save and only:
             raise Misuse("--save keeps whole runs: leave out --only.")
         from course.bench import command

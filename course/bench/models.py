@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from course.model.config import GPT2Config
 
 VOCABULARY = GPT2Config().vocab_size
 
 
-def make_gpt2(folder: Path, **sizes: int) -> None:
+def make_gpt2(folder: Path, **sizes: Any) -> None:
     """Write a GPT-2 small with random weights, and a tokenizer of words t0, t1, ...
 
     Args:

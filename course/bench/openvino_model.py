@@ -54,20 +54,22 @@ def _with_flat_cache(gpt2: Any) -> Any:
 
         def forward(self, input_ids: Any, mask: Any, positions: Any, *past: Any) -> Any:
             """Read new tokens behind a cache; return the cache with them."""
-            cache = DynamicCache()
+            cache, layers = DynamicCache(), []
             for keys, values in zip(past[::2], past[1::2], strict=True):
                 layer = DynamicLayer()
                 layer.keys, layer.values, layer.is_initialized = keys, values, True
                 layer.dtype, layer.device = keys.dtype, keys.device
-                cache.layers.append(layer)
+                layers.append(layer)
+            cache.layers = [*layers]
             output = self.gpt2(
                 input_ids=input_ids,
                 attention_mask=mask.long(),
                 position_ids=positions,
                 past_key_values=cache,
                 use_cache=True,
+                logits_to_keep=1,
             )
-            kept = [t for layer in cache.layers for t in (layer.keys, layer.values)]
+            kept = [t for layer in layers for t in (layer.keys, layer.values)]
             return (output.logits[:, -1], *kept)
 
     return FlatCache().train(False)

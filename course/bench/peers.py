@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from course.bench.contender import Contender, Prompts
 
@@ -105,7 +106,8 @@ class OpenVINO(Contender):
     def generate(self, prompts: Prompts, new_tokens: int) -> list[list[int]]:
         """Return the new tokens of each text; the prompts have one length."""
         self.request.reset_state()
-        ids, past, columns = np.array(prompts), 0, []
+        ids, past = np.array(prompts), 0
+        columns: list[NDArray[np.int64]] = []
         batch = len(ids)
         while len(columns) < new_tokens:
             end = past + ids.shape[1]
