@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,8 +47,8 @@ class Engine(ABC):
         """What it is using, in a few words."""
 
     @abstractmethod
-    def start(self, new_tokens: int) -> Iterator[int]:
-        """Prepare the model; yield token after token."""
+    def start(self, new_tokens: int) -> Iterator[Sequence[int]]:
+        """Prepare the model; yield the tokens of pass after pass."""
 
     @abstractmethod
     def logits(self) -> NDArray[np.float32]:
@@ -83,8 +83,8 @@ class WholeSequence(Engine):
         """What it is using, in a few words."""
         return f"no cache: the whole text again for each token, float32, {self.place}"
 
-    def start(self, new_tokens: int) -> Iterator[int]:
-        """Prepare the model; yield token after token."""
+    def start(self, new_tokens: int) -> Iterator[Sequence[int]]:
+        """Prepare the model; yield the token of pass after pass."""
         model = self.model()
 
         def filtered(input_ids: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class WholeSequence(Engine):
             temperature=self.sampling.temperature,
             rng=self.rng,
         )
-        return (int(token.to_numpy()[0, 0]) for token in tokens)
+        return (token.to_numpy()[0].tolist() for token in tokens)
 
     def logits(self) -> NDArray[np.float32]:
         """Prepare the model; score every token as the one after the prompt."""
@@ -170,25 +170,40 @@ class Cached(Engine):
         """What it is using, in a few words."""
         return f"KV cache, stock operations, float32, {self.place}"
 
-    def start(self, new_tokens: int) -> Iterator[int]:
-        """Prepare the model; yield token after token."""
-        tokens = self.code.sampling.generate_tokens(
-            self.decoder(new_tokens),
+    def start(self, new_tokens: int) -> Iterator[Sequence[int]]:
+        """Prepare the model; yield the tokens of pass after pass."""
+        if self.request.num_proposals:
+            return self._look_up(new_tokens)
+        tokens: Iterator[Sequence[int]] = self.code.sampling.generate_tokens(
+            self.decoder(new_tokens, self.code.cache.Decoder),
             [self.prompt],
             new_tokens,
             self.sampling,
             self.rng,
         )
-        return (token_id for [token_id] in tokens)
+        return tokens
+
+    def _look_up(self, new_tokens: int) -> Iterator[Sequence[int]]:
+        step = self.code.speculation
+        passes: Iterator[Sequence[int]] = step.generate_with_lookup(
+            self.decoder(new_tokens, step.LookupDecoder),
+            self.prompt,
+            new_tokens,
+            self.sampling,
+            self.rng,
+            num_proposals=self.request.num_proposals,
+            end_of_text=self.checkpoint.end_of_text,
+        )
+        return passes
 
     def logits(self) -> NDArray[np.float32]:
         """Prepare the model; score every token as the one after the prompt."""
-        [logits] = self.decoder(0).prefill([self.prompt])
+        [logits] = self.decoder(0, self.code.cache.Decoder).prefill([self.prompt])
         return logits
 
-    def decoder(self, new_tokens: int) -> Any:
-        """Step 15's decoder, with room for the prompt and so many tokens."""
-        return self.code.cache.Decoder(
+    def decoder(self, new_tokens: int, kind: Callable[..., Any]) -> Any:
+        """A decoder of a kind, with room for the prompt and so many tokens."""
+        return kind(
             self.compile(),
             self.code.config(self.checkpoint.config),
             capacity=len(self.prompt) + new_tokens,
@@ -197,7 +212,12 @@ class Cached(Engine):
 
     def compile(self) -> Compiled:
         """What the decoder decodes with."""
-        return compile_cached(self.checkpoint, self.code, self.device)
+        return compile_cached(
+            self.checkpoint,
+            self.code,
+            self.device,
+            lookup=self.request.num_proposals > 0,
+        )
 
 
 @dataclass(frozen=True)
@@ -216,7 +236,13 @@ class Kernels(Cached):
     def compile(self) -> Compiled:
         """What the decoder decodes with."""
         dtype = self.request.dtype
-        return compile_kernels(self.checkpoint, self.code, self.package, dtype)
+        return compile_kernels(
+            self.checkpoint,
+            self.code,
+            self.package,
+            dtype,
+            lookup=self.request.num_proposals > 0,
+        )
 
 
 def refused_with_kernel(error: KernelsUnavailable) -> CourseError:
@@ -244,6 +270,8 @@ def choose_engine(
     if request.form in ("eager", "embeddings"):
         return Eager(*parts)
     if request.form == "compiled" or not code.fast:
+        if request.lookup:
+            raise Misuse(f"--lookup {request.lookup} needs the steps up to 17.")
         return WholeSequence(*parts)
     if request.form == "cached":
         return Cached(*parts)
