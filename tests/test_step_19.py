@@ -399,7 +399,7 @@ def test_drawn(step):
 
 
 def test_pauses(step):
-    """Pauses: longer after each proposal that was wrong, none after one that was right"""
+    """Pauses: longer after each wrong proposal, none after one that was right"""
     for longest in (15, 4, 0):
         noted, lengths, expected = [0, 0, 0, 0, 0, 3, 0, 0, 1, 2, 0], [], []
         pauses, length = step.Pauses(longest), 0
@@ -523,25 +523,30 @@ def generate(step, decoder, prompt, new, kinds, count, longest, ends):
     return made
 
 
+def flat(passes):
+    """The tokens of all passes."""
+    return [token_id for chosen in passes for token_id in chosen]
+
+
 def test_generate(step):
     """generate_with_lookup: the text as without, on 40 texts, in as few passes"""
     right = load_solution(19)
     for case in CASES:
-        prompt, new, kinds, count, longest = case
+        prompt, new, kinds, *_ = case
         for ends in ([], [END]):
             decoder = StandIn(step, kinds)
             expected = plain(decoder, prompt, new, ends)
             made = generate(step, decoder, *case, ends)
             best = StandIn(right, kinds)
             best_made = generate(right, best, *case, ends)
-            assert sum(best_made, []) == expected
+            assert flat(best_made) == expected
             assert_generated(step, case, expected, made, best_made, decoder, best)
 
 
 def assert_generated(step, case, expected, made, best_made, decoder, best):
     """Check the text, and what it took."""
     prompt, new, _, count, _ = case
-    tokens = sum(made, [])
+    tokens = flat(made)
     asked = f"After the prompt {prompt}, with {count} proposals at most"
     if len(tokens) > new:
         detail = f"{asked}, {len(tokens)} tokens come; {new} are asked for."
@@ -596,7 +601,7 @@ def wrong_text(step, prompt, tokens, made, decoder, detail):
 
 # With Hugging Face's model
 
-PROMPTS = [[18, 14, 7, 8, 1, 2, 0], [3, 1, 4, 1, 5, 9, 2, 6], [11], [7, 7, 7], [4, 9]]
+PROMPTS = [[18, 14, 7, 8, 1, 2, 0], [7, 7, 7]]
 ROOM = 20
 PROPOSED = 4
 
@@ -638,7 +643,7 @@ def test_hugging_face(step, device, model, prompt):
         model, MODEL.config, capacity=len(prompt) + ROOM, device=device
     )
     made = generate(step, decoder, prompt, ROOM, None, PROPOSED, 0, [END])
-    tokens = sum(made, [])
+    tokens = flat(made)
     if tokens != expected.output.tolist():
         raise CheckFailed(
             f"After the prompt {prompt}, your GPT-2 writes {tokens}. Hugging Face's "
