@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from book.generated import SOURCE, write_or_check
 from book.gpt2 import GPT2, parameter_shapes
-from book.measured import compared, measured_on, milliseconds, rungs
+from book.measured import compared, lookups, measured_on, milliseconds, rungs
 from book.numbers.example import page
 from course.check.loading import load_solution
 from course.model.config import head_dim, inner_dim
@@ -237,6 +237,7 @@ def _writes(number: int) -> str:
         16: "all the dials, and text as it comes",
         17: "read the weights as fast as memory allows, and fewer bytes of them",
         18: "write for many readers at once, behind an address",
+        19: "several tokens a pass, where a text repeats itself",
     }[number]
 
 
@@ -246,6 +247,7 @@ if __name__ == "__main__":
         "measured_on.md": measured_on(),
         "compared.md": compared(),
         "rungs.md": rungs(),
+        "lookup.md": lookups(),
         "parameters.md": parameters(),
         "activations.md": activations(),
         "cache.md": cache(),

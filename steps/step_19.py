@@ -317,7 +317,6 @@ def generate_with_lookup(
     pauses = Pauses(longest_pause)
     decoder.roll_back(0)
     while len(tokens) < end:
-        # A pass gives one token more than it accepts.
         # TODO: Say how many may be proposed: a pass gives one more than it accepts
         # Hint: min(num_proposals, ...): end is how long the text will be
         room = 0

@@ -40,9 +40,8 @@ PROPOSALS: Mapping[str, Callable[[Tokens, int, int], list[int]]] = {
     "match-itself": lambda t, n, count: _propose(
         t, _down(n), count, from_the_match=True
     ),
-    "end-matches-itself": lambda t, n, count: _propose(t, _down(n), count, itself=True),
+    "fewer-never-tried": lambda t, n, count: _propose(t, _down(n), count, itself=True),
     "shortest-first": lambda t, n, count: _propose(t, range(1, n + 1), count),
-    "one-size-only": lambda t, n, count: _propose(t, [n], count),
     "single-tokens-left-out": lambda t, n, count: _propose(t, range(n, 1, -1), count),
     "one-proposed-too-many": lambda t, n, count: _propose(t, _down(n), count + 1),
     "proposal-one-late": lambda t, n, count: _propose(t, _down(n), count, shift=1),
@@ -61,14 +60,12 @@ def chosen(rows: Tokens, proposal: Tokens, ends: Tokens) -> dict[str, list[int]]
     right = min(agree + 1, until_end)
     return {
         "past-the-end": list(rows[: agree + 1]),
-        "bonus-dropped": list(rows[: min(agree, until_end)]),
-        "bonus-dropped-at-the-end": list(
-            rows[: min(right, len(proposal)) if agree == len(proposal) else right]
-        ),
-        "one-too-many": list(rows[: right + 1]),
+        "bonus-dropped": list(rows[: right - 1]),
+        "bonus-dropped-at-the-end": list(rows[: min(right, len(proposal))]),
+        "one-too-many": list(rows[: min(agree + 2, until_end)]),
         "one-too-few": list(rows[: max(right - 1, 1)]),
         "nothing-checked": [*proposal, rows[-1]],
-        "wrong-one-kept": [*proposal[:right]],
+        "wrong-one-kept": [*proposal, rows[-1]][:right],
         "all-rows": list(rows),
         "only-the-first": list(rows[:1]),
     }

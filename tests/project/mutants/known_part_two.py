@@ -1095,9 +1095,9 @@ CHANGES = {
             "match-itself",
             (FOLLOWS, "return list(tokens[start : start + num_proposals])"),
         ),
-        ("end-matches-itself", (STARTS, STARTS.replace("- size", "- size + 1"))),
+        ("fewer-never-tried", (STARTS, STARTS.replace("- size", "- size + 1"))),
         ("shortest-first", (SIZES, "for size in range(1, max_ngram + 1):")),
-        ("one-size-only", (SIZES, "for size in (max_ngram,):")),
+        ("fewer-never-tried", (SIZES, "for size in (max_ngram,):")),
         ("single-tokens-left-out", (SIZES, SIZES.replace("0, -1", "1, -1"))),
         (
             "one-proposed-too-many",
