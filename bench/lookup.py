@@ -2,8 +2,8 @@
 
 python bench/lookup.py
 
-Random weights write nothing that makes sense. So the passes are real, and what is chosen
-in them is given: the text that a model would write which does what it was asked for.
+Random weights write nothing that makes sense. So the passes are real, and what is
+chosen in them is given: the text that a model would write which does as it is told.
 """
 
 from __future__ import annotations
