@@ -73,6 +73,33 @@ def measured_on() -> str:
     )
 
 
+def lookups() -> str:
+    """What bench/lookup.py measured: each text without lookup and with it."""
+    path = FOLDER / "lookup.json"
+    measured: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    lines = [
+        "| | tokens a pass | without | with | gain |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for dtype, found in measured["dtypes"].items():
+        for name, text in found["texts"].items():
+            a_pass = text["tokens"] / text["passes"]
+            lines.append(
+                f"| {name}, {dtype} | {a_pass:.1f} | {text['without']:.0f} | "
+                f"{text['with']:.0f} | {text['ratio']:.2f} |"
+            )
+    costs = [
+        f"{found['rows'][str(9)] / found['rows'][str(1)]:.2f} in {dtype}"
+        for dtype, found in measured["dtypes"].items()
+    ]
+    machine = measured["machine"]
+    return (
+        "\n".join(lines) + "\n\nTokens a second after the prompt, with 8 proposals at "
+        f"most. A pass with nine rows takes as long as {', '.join(costs)} of one row. "
+        f"Measured on {machine['cores']} cores of an {machine['processor']}.\n"
+    )
+
+
 def last_rungs() -> dict[str, Any]:
     """What bench/rungs.py measured."""
     measured: dict[str, Any] = json.loads((FOLDER / "rungs.json").read_text("utf-8"))

@@ -20,6 +20,7 @@ from book.measured import (
     compared,
     dtype_by_dtype,
     exactness,
+    lookups,
     measured_on,
     milliseconds,
     rungs,
@@ -245,6 +246,7 @@ def _writes(number: int) -> str:
         16: "all the dials, and text as it comes",
         17: "read the weights as fast as memory allows, and fewer bytes of them",
         18: "write for many readers at once, behind an address",
+        19: "several tokens a pass, where a text repeats itself",
     }[number]
 
 
@@ -257,6 +259,7 @@ if __name__ == "__main__":
         "exactness.md": exactness(),
         "rungs.md": rungs(),
         "served.md": served(),
+        "lookup.md": lookups(),
         "parameters.md": parameters(),
         "activations.md": activations(),
         "cache.md": cache(),

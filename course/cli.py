@@ -296,6 +296,13 @@ def generate(
             help="No text, but the N likeliest next tokens, before any dial is turned.",
         ),
     ] = 0,
+    lookup: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Look up N tokens in the text so far, and check them in one pass.",
+        ),
+    ] = None,
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Always take the most likely token.")
     ] = False,
@@ -362,6 +369,7 @@ def generate(
         transplants=transplants or [],
         max_new_tokens=max_new_tokens,
         top=top,
+        lookup=lookup or 0,
         sampling={
             "temperature": 0.0 if greedy else temperature,
             "top_k": top_k,

@@ -12,6 +12,10 @@ from course.errors import Misuse
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_MODEL = ROOT / "demo" / "model"
+SERVING = 18
+"""The step that no text needs, but a server."""
+SPECULATION = 19
+"""The step that looks up what may follow."""
 MOJO_STEP = 17
 """The step that has a Mojo file beside its Python file."""
 
@@ -101,6 +105,7 @@ STEPS = (
     Step(16, "Sampling", 45, "medium"),
     Step(17, "A Mojo kernel", 65, "hard"),
     Step(18, "Serving", 70, "hard"),
+    Step(19, "Speculation", 50, "medium"),
 )
 
 

@@ -1,4 +1,4 @@
-"""What is drawn for steps 13 to 17, and where they are in the model."""
+"""What is drawn for steps 13 to 17, and where these and the last are in the model."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ HERE: dict[int, tuple[set[str], str]] = {
     16: ({"text", "next"}, "the next token"),
     17: ({"attn", "mlp", "lm_head"}, "where the time goes"),
     18: ({"text", "attn", "next", "loop"}, "many texts at once"),
+    19: ({"text", "next", "loop"}, "several tokens a pass"),
 }
 
 

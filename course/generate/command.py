@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -25,7 +25,7 @@ from course.model.modules import (
     load_code,
 )
 from course.runtime import assert_device
-from course.steps import DEMO_MODEL, get_step
+from course.steps import DEMO_MODEL, SPECULATION, get_step
 from course.streams import print_json
 from course.warm import missing_kernels, warm
 
@@ -46,16 +46,33 @@ def budget(checkpoint: Checkpoint, prompt: str, max_new_tokens: int | None) -> i
     )
 
 
+def assert_lookup_fits(lookup: int, checkpoint: Checkpoint) -> None:
+    """Refuse more proposals than the model has positions.
+
+    Raises:
+        CourseError: There are as many.
+    """
+    positions = checkpoint.config.n_positions
+    if lookup >= positions:
+        raise CourseError(
+            f"--lookup {lookup} is longer than any text: this model has {positions} "
+            "positions. Try 8."
+        )
+
+
 def run(request: Request, as_json: bool, notes: Console) -> None:
     """Do what `course generate` says."""
     assert_device(request.device, notes)
     for number in request.transplants:
         assert_done(get_step(number), options_of([number]))
+    if request.lookup and request.code == "steps":
+        assert_done(get_step(SPECULATION))
     # Before MAX is imported: it changes what child processes inherit.
     warm(missing_kernels(eager_steps(request), request.device), request.device, notes)
     with say(notes, "reading the model"):
         checkpoint = open_checkpoint(request.model or str(DEMO_MODEL))
         new_tokens = budget(checkpoint, request.prompt, request.max_new_tokens)
+        assert_lookup_fits(request.lookup, checkpoint)
     with say(notes, "starting MAX"):
         from course.generate.engine import choose_engine
 
@@ -74,13 +91,13 @@ def write(engine: Engine, new_tokens: int, as_json: bool, notes: Console) -> Non
     """Write the text as it is generated."""
     request, checkpoint = engine.request, engine.checkpoint
     with say(notes, "preparing the model", COMPILING):
-        tokens = engine.start(new_tokens)
+        passes = engine.start(new_tokens)
     stream = engine.code.sampling.TextStream(
         checkpoint.tokenizer, request.stop, engine.prompt
     )
-    writer = Writer(request.prompt, as_json, notes)
+    writer = Writer(request, as_json, notes)
     try:
-        for token_id in tokens:
+        for token_id in writer.count(passes):
             ended = token_id in checkpoint.end_of_text
             writer.add(token_id, "" if ended else stream.add(token_id))
             if ended or stream.stopped:
@@ -149,13 +166,21 @@ def failures_of_the_reader(request: Request) -> Iterator[None]:
 class Writer:
     """Writes the text as it comes, and at the end how fast it came."""
 
-    def __init__(self, prompt: str, as_json: bool, notes: Console) -> None:
-        self.prompt = prompt
+    def __init__(self, request: Request, as_json: bool, notes: Console) -> None:
+        self.prompt = request.prompt
+        self.looks_up = request.num_proposals > 0
         self.as_json = as_json
         self.notes = notes
         self.token_ids: list[int] = []
         self.pieces: list[str] = []
+        self.passes = 0
         self.start = time.perf_counter()
+
+    def count(self, passes: Iterable[Sequence[int]]) -> Iterator[int]:
+        """Hand on the tokens of each pass, one by one."""
+        for tokens in passes:
+            self.passes += 1
+            yield from tokens
 
     def add(self, token_id: int, piece: str) -> None:
         """Write what a token adds, the first one behind the prompt."""
@@ -176,13 +201,18 @@ class Writer:
         self._write(piece + "\n")
         count = len(self.token_ids)
         speed = count / (time.perf_counter() - self.start)
-        self.notes.print(f"{count} tokens, {speed:.0f} per second", style="dim")
+        looked_up = f", {count - self.passes} of them by lookup: {self.passes} passes"
+        self.notes.print(
+            f"{count} tokens, {speed:.0f} per second{looked_up * self.looks_up}",
+            style="dim",
+        )
         if self.as_json:
             answer = {
                 "prompt": self.prompt,
                 "text": "".join(self.pieces),
                 "token_ids": self.token_ids,
                 "tokens_per_second": speed,
+                "passes": self.passes,
             }
             print_json(answer)
 

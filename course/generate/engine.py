@@ -27,9 +27,10 @@ from course.model.compile import (
     build_whole_sequence,
     compile_cached,
     compile_kernels,
+    every_position,
     last_position,
+    some_positions,
 )
-from course.model.every_position import EveryPosition
 from course.model.kernel_package import KernelsUnavailable, instructions, package
 from course.model.modules import FAST_MODEL, Code
 from course.runtime import find_device
@@ -53,8 +54,8 @@ class Engine(ABC):
         """What it is using, in a few words."""
 
     @abstractmethod
-    def start(self, new_tokens: int) -> Iterator[int]:
-        """Prepare the model; yield token after token."""
+    def start(self, new_tokens: int) -> Iterator[Sequence[int]]:
+        """Prepare the model; yield the tokens of pass after pass."""
 
     @abstractmethod
     def logits(self) -> NDArray[np.float32]:
@@ -93,8 +94,8 @@ class WholeSequence(Engine):
         """What it is using, in a few words."""
         return f"no cache: the whole text again for each token, float32, {self.place}"
 
-    def start(self, new_tokens: int) -> Iterator[int]:
-        """Prepare the model; yield token after token."""
+    def start(self, new_tokens: int) -> Iterator[Sequence[int]]:
+        """Prepare the model; yield the token of pass after pass."""
         model = self.model()
 
         def filtered(input_ids: Tensor) -> Tensor:
@@ -111,7 +112,7 @@ class WholeSequence(Engine):
             temperature=self.sampling.temperature,
             rng=self.rng,
         )
-        return (int(token.to_numpy()[0, 0]) for token in tokens)
+        return (token.to_numpy()[0].tolist() for token in tokens)
 
     def logits(self) -> NDArray[np.float32]:
         """Prepare the model; score every token as the one after the prompt."""
@@ -192,42 +193,59 @@ class Cached(Engine):
         """What it is using, in a few words."""
         return f"KV cache, stock operations, float32, {self.place}"
 
-    def start(self, new_tokens: int) -> Iterator[int]:
-        """Prepare the model; yield token after token."""
-        tokens = self.code.sampling.generate_tokens(
-            self.decoder(new_tokens),
+    def start(self, new_tokens: int) -> Iterator[Sequence[int]]:
+        """Prepare the model; yield the tokens of pass after pass."""
+        if self.request.num_proposals:
+            return self._look_up(new_tokens)
+        tokens: Iterator[Sequence[int]] = self.code.sampling.generate_tokens(
+            self.decoder(new_tokens, self.code.cache.Decoder),
             [self.prompt],
             new_tokens,
             self.sampling,
             self.rng,
         )
-        return (token_id for [token_id] in tokens)
+        return tokens
+
+    def _look_up(self, new_tokens: int) -> Iterator[Sequence[int]]:
+        step = self.code.speculation
+        passes: Iterator[Sequence[int]] = step.generate_with_lookup(
+            self.decoder(new_tokens, step.LookupDecoder),
+            self.prompt,
+            new_tokens,
+            self.sampling,
+            self.rng,
+            num_proposals=self.request.num_proposals,
+            end_of_text=self.checkpoint.end_of_text,
+        )
+        return passes
 
     def logits(self) -> NDArray[np.float32]:
         """Prepare the model; score every token as the one after the prompt."""
-        [logits] = self.decoder(0).prefill([self.prompt])
+        [logits] = self.decoder(0, self.code.cache.Decoder).prefill([self.prompt])
         return logits
 
     def every_position(self) -> Scores:
         """Prepare the model to score what follows each token of a text."""
-        model = self.compile(EveryPosition)
+        model = self.compile(every_position)
 
         def score(text: Sequence[int]) -> NDArray[np.float32]:
-            [logits] = self._decoder(model, len(text)).prefill([text])
+            decoder = self._decoder(self.code.cache.Decoder, model, len(text))
+            [logits] = decoder.prefill([text])
             return logits
 
         return score
 
-    def decoder(self, new_tokens: int) -> Any:
-        """Step 15's decoder, with room for the prompt and so many tokens."""
-        return self._decoder(self.compile(), len(self.prompt) + new_tokens)
+    def decoder(self, new_tokens: int, kind: Callable[..., Any]) -> Any:
+        """A decoder of a kind, with room for the prompt and so many tokens."""
+        ending = some_positions if self.request.num_proposals > 0 else last_position
+        return self._decoder(kind, self.compile(ending), len(self.prompt) + new_tokens)
 
-    def compile(self, ending: Ending = last_position) -> Compiled:
+    def compile(self, ending: Callable[[Code], Ending]) -> Compiled:
         """What the decoder decodes with."""
         return compile_cached(self.checkpoint, self.code, self.device, ending)
 
-    def _decoder(self, model: Compiled, capacity: int) -> Any:
-        return self.code.cache.Decoder(
+    def _decoder(self, kind: Callable[..., Any], model: Compiled, capacity: int) -> Any:
+        return kind(
             model,
             self.code.config(self.checkpoint.config),
             capacity=capacity,
@@ -249,7 +267,7 @@ class Kernels(Cached):
         by = f" in {used.replace(', ', ' and ')}" if used else ""
         return f"KV cache, Mojo kernels, {dtype} weights{by}, {self.place}"
 
-    def compile(self, ending: Ending = last_position) -> Compiled:
+    def compile(self, ending: Callable[[Code], Ending]) -> Compiled:
         """What the decoder decodes with."""
         dtype = self.request.dtype
         return compile_kernels(self.checkpoint, self.code, self.package, dtype, ending)
@@ -280,6 +298,8 @@ def choose_engine(
     if request.form in ("eager", "embeddings"):
         return Eager(*parts)
     if request.form == "compiled" or not code.fast:
+        if request.lookup:
+            raise Misuse(f"--lookup {request.lookup} needs the steps up to 17.")
         return WholeSequence(*parts)
     if request.form == "cached":
         return Cached(*parts)

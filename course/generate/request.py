@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from course.errors import Misuse, assert_text
-from course.steps import STEPS, get_step
+from course.steps import SERVING, SPECULATION, get_step
 
 Form = Literal["eager", "embeddings", "compiled", "kernels", "cached"]
 
@@ -17,9 +17,12 @@ FORMS: dict[Form, set[int]] = {
     "eager": {1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13},
     "embeddings": {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13},
     "compiled": {1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 14},
-    "kernels": {1, 3, 8, 13, 16, 17},
-    "cached": {1, 2, 3, 4, 7, 8, 13, 15, 16},
+    "kernels": {1, 3, 8, 13, 16, 17, 19},
+    "cached": {1, 2, 3, 4, 7, 8, 13, 15, 16, 19},
 }
+
+USUAL_PROPOSALS = 8
+"""How many tokens are proposed where only the reader's step 19 is asked for."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Request:
     Attributes:
         transplants: The steps that are the reader's where all else is the solutions'.
         top: How many of the likeliest next tokens are shown in place of a text.
+        lookup: How many tokens are looked up for a pass at most; 0 for none.
         sampling: The fields of step 16's `Sampling`.
 
     Raises:
@@ -41,6 +45,7 @@ class Request:
     transplants: Sequence[int] = ()
     max_new_tokens: int | None = None
     top: int = 0
+    lookup: int = 0
     sampling: Mapping[str, float] = field(default_factory=dict)
     seed: int | None = None
     stop: Sequence[str] = ()
@@ -62,6 +67,12 @@ class Request:
             raise Misuse(
                 f"--dtype {self.dtype} needs the Mojo kernels; leave out {other}."
             )
+        if self.lookup and (self.top or not self.cache):
+            other = "--top" if self.top else "--no-cache"
+            raise Misuse(
+                f"--lookup {self.lookup} goes on with a text over the cache; leave out "
+                f"{other}."
+            )
         if self.transplants:
             self._assert_transplants()
 
@@ -73,6 +84,13 @@ class Request:
         if not self.cache:
             return "compiled"
         return "cached" if self.stock_kernels else "kernels"
+
+    @property
+    def num_proposals(self) -> int:
+        """How many tokens are looked up for a pass at most; 0 for none."""
+        if SPECULATION in self.transplants:
+            return self.lookup or USUAL_PROPOSALS
+        return self.lookup
 
     @property
     def whose(self) -> str:
@@ -88,6 +106,8 @@ class Request:
             "--no-cache": not self.cache,
             "--stock-kernels": self.stock_kernels,
             f"--dtype {self.dtype}": rounds and form != "kernels",
+            f"--lookup {self.lookup}": self.lookup
+            and form not in ("kernels", "cached"),
         }
         for option, is_given in options.items():
             if is_given:
@@ -107,9 +127,9 @@ def form_with(steps: Sequence[int]) -> Form:
     for form, made_of in FORMS.items():
         if wanted <= made_of:
             return form
-    if (serving := len(STEPS)) in wanted:
+    if SERVING in wanted:
         raise Misuse(
-            f"--with {serving}: step {serving} is no part of generating. `course serve "
+            f"--with {SERVING}: step {SERVING} is no part of generating. `course serve "
             "--code steps` is its."
         )
     raise Misuse(

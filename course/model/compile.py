@@ -5,7 +5,9 @@ What comes out is what `Module.compile` returns, but kept on disk for the next t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,44 @@ from max.experimental import functional as F
 from max.experimental.tensor import Tensor, default_device, default_dtype
 
 from course.model.checkpoint import Checkpoint
+from course.model.every_position import EveryPosition
 from course.model.graph_cache import kept_or_compiled
 from course.model.modules import Code
 
 Compiled = Callable[..., Tensor]
-Ending = Callable[[Any], Any]
-"""Makes of step 15's or 17's model one with the same parameters and another ending."""
 
 
-def last_position(model: Any) -> Any:
+@dataclass(frozen=True)
+class Ending:
+    """What step 15's or 17's model ends in: which logits it gives.
+
+    Attributes:
+        wrap: Makes of the model one with this ending, and with the same parameters.
+        input_types: What that takes, for a configuration and a device.
+        digest: Stands for the text of the step that it is from.
+    """
+
+    wrap: Callable[[Any], Any]
+    input_types: Callable[[Any, Device], tuple[Any, ...]]
+    digest: str
+
+
+def last_position(code: Code) -> Ending:
     """The ending that these models have: logits of the last position."""
-    return model
+    return Ending(lambda model: model, code.cache.input_types, "last")
+
+
+def every_position(code: Code) -> Ending:
+    """Logits of all positions."""
+    return Ending(EveryPosition, code.cache.input_types, "every")
+
+
+def some_positions(code: Code) -> Ending:
+    """Step 19's: logits of the positions that it asks for."""
+    step = code.speculation
+    text = Path(str(step.__file__)).read_bytes()
+    digest = f"some {hashlib.sha256(text).hexdigest()}"
+    return Ending(step.LookupGPT2, step.lookup_input_types, digest)
 
 
 def build_whole_sequence(checkpoint: Checkpoint, code: Code, device: Device) -> Any:
@@ -41,21 +70,30 @@ def build_whole_sequence(checkpoint: Checkpoint, code: Code, device: Device) -> 
 
 
 def compile_cached(
-    checkpoint: Checkpoint, code: Code, device: Device, ending: Ending = last_position
+    checkpoint: Checkpoint,
+    code: Code,
+    device: Device,
+    ending: Callable[[Code], Ending] = last_position,
 ) -> Compiled:
     """Compile the model of step 15, on MAX's own operations.
 
+    Args:
+        checkpoint: The sizes and weights.
+        code: Whose GPT-2 computes.
+        device: Where.
+        ending: `last_position`, `every_position` or `some_positions`.
+
     Returns:
-        What step 15's `Decoder` takes for a model.
+        What step 15's `Decoder`, or step 19's `LookupDecoder`, takes for a model.
     """
-    config = code.config(checkpoint.config)
+    config, end = code.config(checkpoint.config), ending(code)
 
     def compile_it() -> Any:
-        model = _build(lambda: ending(code.cache.CachedGPT2(config)), device)
-        types = code.cache.input_types(config, device)
+        model = _build(lambda: end.wrap(code.cache.CachedGPT2(config)), device)
+        types = end.input_types(config, device)
         return model.compile(*types, weights=checkpoint.weights)
 
-    key = f"cached {ending.__name__} {checkpoint.config} {code.digest}"
+    key = f"cached {end.digest} {checkpoint.config} {code.digest}"
     return kept_or_compiled(key, compile_it, checkpoint.weights, device)
 
 
@@ -64,7 +102,7 @@ def compile_kernels(
     code: Code,
     package: Path,
     dtype: str = "float32",
-    ending: Ending = last_position,
+    ending: Callable[[Code], Ending] = last_position,
 ) -> Compiled:
     """Compile the model of step 17, on the CPU.
 
@@ -73,29 +111,23 @@ def compile_kernels(
         code: Whose GPT-2 computes.
         package: The compiled Mojo kernels.
         dtype: How the weights of the linear layers are kept: float32, bfloat16, int8.
-        ending: `last_position`, or `EveryPosition`.
+        ending: `last_position`, `every_position` or `some_positions`.
 
     Returns:
-        What step 15's `Decoder` takes for a model.
+        What step 15's `Decoder`, or step 19's `LookupDecoder`, takes for a model.
     """
-    config = code.config(checkpoint.config)
+    config, end = code.config(checkpoint.config), ending(code)
     weights = code.kernel.quantize_weights(checkpoint.weights, DType[dtype])
 
     def compile_it() -> Any:
         model = _build(
-            lambda: ending(code.kernel.kernel_gpt2(config, DType[dtype])), CPU()
+            lambda: end.wrap(code.kernel.kernel_gpt2(config, DType[dtype])), CPU()
         )
-        types = code.cache.input_types(config, CPU())
+        types = end.input_types(config, CPU())
         return model.compile(*types, weights=weights, custom_extensions=[package])
 
-    parts = (
-        package.parent.name,
-        dtype,
-        ending.__name__,
-        checkpoint.config,
-        code.digest,
-    )
-    key = " ".join(map(str, ("kernels", *parts)))
+    made_of = f"{package.parent.name} {dtype} {end.digest}"
+    key = f"kernels {made_of} {checkpoint.config} {code.digest}"
     return kept_or_compiled(key, compile_it, weights, CPU())
 
 

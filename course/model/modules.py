@@ -18,7 +18,7 @@ from course.model.config import GPT2Config
 from course.model.kernel_package import KERNELS, with_readers_file
 from course.open_todos import next_todo
 from course.siblings import use_solutions
-from course.steps import STEPS, Step, from_root, get_step
+from course.steps import SPECULATION, STEPS, Step, from_root, get_step
 
 LANGUAGE_MODEL = 11
 """The step that makes the model out of those before it."""
@@ -35,6 +35,7 @@ STEP_OF = {
     "cache": 15,
     "sampling": 16,
     "kernel": 17,
+    "speculation": SPECULATION,
 }
 """The step behind each module of `Code`."""
 
@@ -57,6 +58,7 @@ class Code:
     cache: ModuleType
     sampling: ModuleType
     kernel: ModuleType
+    speculation: ModuleType
     kernels: Path
     sources: tuple[Path, ...]
     fast: bool
@@ -102,8 +104,11 @@ def load_code(whose: str, transplants: Sequence[int] = ()) -> Code:
         assert_done(step)
     fast = has_part_two(whose)
     last = FAST_MODEL if fast else WHOLE_MODEL
+    done = set(range(1, last + 1))
+    if fast and next_todo(get_step(SPECULATION)) is None:
+        done.add(SPECULATION)
     modules = {
-        part: _reader(number) if number <= last else solution(number)
+        part: _reader(number) if number in done else solution(number)
         for part, number in STEP_OF.items()
     }
     return Code(

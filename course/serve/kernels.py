@@ -8,8 +8,8 @@ from course.errors import Misuse
 from course.model.kernel_package import (
     KERNELS,
     KernelsUnavailable,
+    instructions,
     package,
-    uses_tiles,
 )
 from course.model.modules import FAST_MODEL, has_part_two, readers_kernels
 from course.process import parent
@@ -62,5 +62,6 @@ def use_kernels(sources: Path, dtype: str, folder: Path, on_cpu: bool) -> None:
             raise Misuse(f"--dtype {dtype} needs the kernels. {error}") from None
         parent.tell(note=f"{error} Using MAX's own operations instead.")
         return
-    tiles = " in AMX tiles" if uses_tiles(sources, dtype) else ""
-    parent.tell(note=f"using Mojo kernels{tiles}, {dtype} weights")
+    used = instructions(sources).used.get(dtype)
+    by = f" in {used.replace(', ', ' and ')}" if used else ""
+    parent.tell(note=f"using Mojo kernels, {dtype} weights{by}")

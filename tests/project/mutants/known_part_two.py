@@ -1,4 +1,4 @@
-"""The known mistakes of steps 13 to 18 made in a solution, and more wrong versions.
+"""The known mistakes of steps 13 to 19 made in a solution, and more wrong versions.
 
 As in `known.py`, but without what only a compiled graph shows: it takes MAX a minute.
 """
@@ -260,6 +260,26 @@ OVERTAKEN = """        for text in list(self.waiting):
 """
 
 # By step: the mistake, or None if it has no name, then pairs of old and new text.
+# Step 19
+STARTS = "starts = range(len(tokens) - size)"
+SIZES = "for size in range(max_ngram, 0, -1):"
+FOLLOWS = "return list(tokens[end : end + num_proposals])"
+GATHERED = "kept = F.gather(hidden_states, logits_to_keep, axis=1)"
+COLUMNS = "columns = np.arange(start, end)"
+TO_KEEP = "logits_to_keep = np.arange(len(token_ids) - keep, len(token_ids))"
+SHORTENED = "        self.length = length\n\n    def _tensor"
+LOOKUP_ROWS = "for row, proposed in zip(logits, [*proposal, None], strict=True):"
+CHOSEN_ROW = "chosen.append(choose_token(row, [*tokens, *chosen], sampling, rng))"
+AGREED_NOT = """        if chosen[-1] != proposed or chosen[-1] in end_of_text:
+            break
+"""
+PAUSE = "self.length = 0 if accepted else min(2 * self.length + 1, self.longest)"
+LOOKUP_ROOM = "room = min(num_proposals, end - len(tokens) - 1)"
+UNREAD = "unread = tokens[decoder.length :]"
+READ_BOTH = "logits = decoder.read([*unread, *proposal], len(proposal) + 1)"
+ROLLED = "decoder.roll_back(len(tokens) - 1)"
+GROWN_TEXT = "        tokens += chosen\n"
+
 CHANGES = {
     13: [
         ("config-not-read", (PICKED, "return GPT2Config()")),
@@ -1060,6 +1080,135 @@ CHANGES = {
         (None, (WRAPPED, "WeightData.from_numpy(array[:1], name)")),
         (None, ("    return {\n        name: Weight", "    {\n        name: Weight")),
         (None, (ADAPTER, ADAPTER.replace("convert_checkpoint", "convert_weights"))),
+    ],
+    19: [
+        (
+            "last-match",
+            (
+                STARTS,
+                STARTS.replace(
+                    "range(len(tokens) - size)", "reversed(range(len(tokens) - size))"
+                ),
+            ),
+        ),
+        (
+            "match-itself",
+            (FOLLOWS, "return list(tokens[start : start + num_proposals])"),
+        ),
+        ("fewer-never-tried", (STARTS, STARTS.replace("- size", "- size + 1"))),
+        ("shortest-first", (SIZES, "for size in range(1, max_ngram + 1):")),
+        ("fewer-never-tried", (SIZES, "for size in (max_ngram,):")),
+        ("single-tokens-left-out", (SIZES, SIZES.replace("0, -1", "1, -1"))),
+        (
+            "one-proposed-too-many",
+            (FOLLOWS, FOLLOWS.replace("num_proposals", "num_proposals + 1")),
+        ),
+        (
+            "proposal-one-late",
+            (FOLLOWS, "return list(tokens[end + 1 : end + 1 + num_proposals])"),
+        ),
+        (
+            "proposal-one-early",
+            (FOLLOWS, "return list(tokens[end - 1 : end - 1 + num_proposals])"),
+        ),
+        ("all-that-follows", (FOLLOWS, "return list(tokens[end:])")),
+        ("last-position-only", (GATHERED, "kept = hidden_states[:, -1:, :]")),
+        (
+            "first-positions",
+            (GATHERED, "kept = hidden_states[:, 0 : logits_to_keep.shape[0], :]"),
+        ),
+        ("norm-forgotten", ("body.ln_f(kept)", "kept")),
+        ("positions-from-0", (COLUMNS, "columns = np.arange(end - start)")),
+        ("positions-one-off", (COLUMNS, "columns = np.arange(start + 1, end + 1)")),
+        ("first-kept", (TO_KEEP, "logits_to_keep = np.arange(keep)")),
+        ("kept-in-the-text", (TO_KEEP, "logits_to_keep = np.arange(end - keep, end)")),
+        ("kept-one-off", (TO_KEEP, TO_KEEP + " - 1")),
+        ("length-not-set", (SHORTENED, "        pass\n\n    def _tensor")),
+        ("past-the-end", (" or chosen[-1] in end_of_text:", ":")),
+        (
+            "bonus-dropped",
+            (AGREED_NOT, AGREED_NOT.replace("break", "return chosen[:-1]")),
+        ),
+        (
+            "bonus-dropped-at-the-end",
+            (LOOKUP_ROWS, "for row, proposed in zip(logits, proposal):"),
+        ),
+        (
+            "one-too-many",
+            ("chosen: list[int] = []", "chosen: list[int] = []\n    wrong = False"),
+            (
+                AGREED_NOT,
+                "        if wrong or chosen[-1] in end_of_text:\n            break\n        wrong = chosen[-1] != proposed\n",
+            ),
+        ),
+        ("one-too-few", ("    return chosen\n", "    return chosen[:-1] or chosen\n")),
+        (
+            "nothing-checked",
+            (
+                "    return chosen\n",
+                "    return [*proposal, int(logits[-1].argmax())]\n",
+            ),
+        ),
+        (
+            "wrong-one-kept",
+            (
+                AGREED_NOT,
+                "        if chosen[-1] != proposed:\n            chosen[-1] = chosen[-1] if proposed is None else proposed\n            break\n        if chosen[-1] in end_of_text:\n            break\n",
+            ),
+        ),
+        ("all-rows", (AGREED_NOT, "")),
+        ("only-the-first", (AGREED_NOT, "        break\n")),
+        (
+            "chosen-without-the-text",
+            (CHOSEN_ROW, CHOSEN_ROW.replace("[*tokens, *chosen]", "tokens")),
+        ),
+        (
+            "drawn-too-often",
+            (
+                f"    {LOOKUP_ROWS}\n        {CHOSEN_ROW}\n",
+                "    drawn: list[int] = []\n    for row in logits:\n        drawn.append(choose_token(row, [*tokens, *drawn], sampling, rng))\n    for token_id, proposed in zip(drawn, [*proposal, None], strict=True):\n        chosen.append(token_id)\n",
+            ),
+        ),
+        ("pauses-never-end", (PAUSE, PAUSE.replace("0 if accepted else ", ""))),
+        ("pauses-do-not-grow", (PAUSE, PAUSE.replace("2 * self.length + 1", "1"))),
+        (
+            "pauses-without-bound",
+            (PAUSE, "self.length = 0 if accepted else 2 * self.length + 1"),
+        ),
+        (
+            "pauses-the-wrong-way",
+            (PAUSE, PAUSE.replace("if accepted", "if not accepted")),
+        ),
+        ("never-pauses", ("self.left = self.length", "self.left = 0")),
+        ("room-forgotten", (LOOKUP_ROOM, "room = num_proposals")),
+        ("room-forgotten", (LOOKUP_ROOM, LOOKUP_ROOM.replace(" - 1", ""))),
+        ("room-too-small", (LOOKUP_ROOM, LOOKUP_ROOM.replace("- 1", "- 2"))),
+        (
+            "too-few-logits",
+            (
+                READ_BOTH,
+                READ_BOTH.replace("len(proposal) + 1", "max(len(proposal), 1)"),
+            ),
+        ),
+        (
+            "proposal-not-read",
+            (READ_BOTH, READ_BOTH.replace("[*unread, *proposal]", "unread")),
+        ),
+        ("read-again", (ROLLED, ROLLED.replace("- 1", "- 2"))),
+        ("not-rolled-back", (ROLLED, "pass")),
+        ("last-not-read", (ROLLED, ROLLED.replace(" - 1", ""))),
+        ("chosen-not-added", (GROWN_TEXT, "")),
+        ("never-speculates", (LOOKUP_ROOM, "room = 0")),
+        ("prompt-changed", ("tokens, end = list(prompt),", "tokens, end = prompt,")),
+        (
+            None,
+            (
+                READ_BOTH,
+                READ_BOTH.replace("[*unread, *proposal]", "[*proposal, *unread]"),
+            ),
+        ),
+        (None, (LOOKUP_ROOM, LOOKUP_ROOM.replace("num_proposals", "1"))),
+        (None, (GROWN_TEXT, "        tokens += chosen[:1]\n")),
     ],
 }
 

@@ -1,4 +1,4 @@
-"""Right implementations of steps 13, 15, 16 and 18 in other styles.
+"""Right implementations of steps 13, 15, 16, 18 and 19 in other styles.
 
 Those of step 15 change what NumPy does, not the graph: to compile another takes MAX
 minutes.
@@ -497,6 +497,50 @@ CHANGES = {
             ),
             ("pipeline_model=BatchedGPT2", "pipeline_model=Mine"),
             (known.OFFERED, "ARCHITECTURES = list((gpt2_architecture,))"),
+        ),
+    ],
+    19: [
+        (
+            "found by zip",
+            (
+                known.STARTS,
+                "starts = [at for at in range(len(tokens) - size) if list(tokens[at : at + size]) == list(ngram)]",
+            ),
+        ),
+        (
+            "positions by a slice",
+            (
+                known.GATHERED,
+                "kept = F.gather(body.ln_f(hidden_states), logits_to_keep, axis=1)",
+            ),
+            ("body.ln_f(kept)", "kept"),
+        ),
+        (
+            "counted first",
+            (known.LOOKUP_ROWS, "for at, row in enumerate(logits):"),
+            (
+                known.AGREED_NOT,
+                "        if chosen[-1] in end_of_text:\n            return chosen\n        if at == len(proposal) or chosen[at] != proposal[at]:\n            return chosen\n",
+            ),
+        ),
+        (
+            "rolled back before",
+            (known.GROWN_TEXT, ""),
+            (
+                known.ROLLED,
+                "decoder.roll_back(len(tokens) + len(chosen) - 1)\n        tokens.extend(chosen)",
+            ),
+        ),
+        (
+            "proposals in an array",
+            (known.FOLLOWS, "return [*tokens[end:]][:num_proposals]"),
+        ),
+        (
+            "pauses by powers",
+            (
+                known.PAUSE,
+                "self.length = 0 if accepted else min(self.longest, (self.length + 1) * 2 - 1)",
+            ),
         ),
     ],
 }
