@@ -263,8 +263,7 @@ class Kernels(Cached):
     def description(self) -> str:
         """What it is using, in a few words."""
         dtype = self.request.dtype
-        used = instructions(self.code.kernels).used.get(dtype)
-        by = f" in {used.replace(', ', ' and ')}" if used else ""
+        by = instructions(self.code.kernels).described(dtype)
         return f"KV cache, Mojo kernels, {dtype} weights{by}, {self.place}"
 
     def compile(self, ending: Callable[[Code], Ending]) -> Compiled:

@@ -34,6 +34,11 @@ class Instructions:
     used: dict[str, str]
     trouble: str = ""
 
+    def described(self, dtype: str) -> str:
+        """How such weights are multiplied, to be said behind them; empty if plainly."""
+        used = self.used.get(dtype)
+        return f" in {used.replace(', ', ' and ')}" if used else ""
+
 
 def try_instructions(kernels: Path, kept: Path) -> Instructions:
     """Use the fast instructions, unless that was done before on this processor.

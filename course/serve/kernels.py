@@ -62,6 +62,5 @@ def use_kernels(sources: Path, dtype: str, folder: Path, on_cpu: bool) -> None:
             raise Misuse(f"--dtype {dtype} needs the kernels. {error}") from None
         parent.tell(note=f"{error} Using MAX's own operations instead.")
         return
-    used = instructions(sources).used.get(dtype)
-    by = f" in {used.replace(', ', ' and ')}" if used else ""
+    by = instructions(sources).described(dtype)
     parent.tell(note=f"using Mojo kernels, {dtype} weights{by}")
