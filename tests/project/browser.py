@@ -1,7 +1,11 @@
 """What the tests in a browser share; the fixtures are in conftest.py."""
 
+import contextlib
+import functools
+import http.server
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,6 +26,23 @@ NO_BROWSER = (
     "no browser found: install `chromium` (Debian, Fedora, Arch) or `chromium-browser` "
     "(Ubuntu), or Google Chrome"
 )
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def file_server(folder):
+    """The port of a server of the files in a folder, on this machine."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield httpd.server_port
+        httpd.shutdown()
 
 
 def find_chromium():

@@ -1,11 +1,8 @@
 """What the project's tests share."""
 
-import functools
-import http.server
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +12,13 @@ from hypothesis import settings
 from course.book import find_mdbook
 from course.steps import DEMO_MODEL, ROOT
 from tests.project import whole_run
-from tests.project.browser import FLAGS, NO_BROWSER, Visit, find_chromium
+from tests.project.browser import (
+    FLAGS,
+    NO_BROWSER,
+    Visit,
+    file_server,
+    find_chromium,
+)
 from tests.project.mutants.warm_checks import WarmChecks
 from tests.project.serving import Served
 
@@ -198,16 +201,8 @@ def built(tmp_path_factory):
 @pytest.fixture(scope="session")
 def book_server(built):
     """The address of the built book on a server."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(built))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
+    with file_server(built) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")

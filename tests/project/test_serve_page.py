@@ -3,17 +3,20 @@
 The tests need Chromium and Playwright; elsewhere they are skipped.
 """
 
-import functools
-import http.server
 import json
 import re
-import threading
 import urllib.request
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.project.browser import FLAGS, OVERFLOWING, faults_of, find_chromium
+from tests.project.browser import (
+    FLAGS,
+    OVERFLOWING,
+    faults_of,
+    file_server,
+    find_chromium,
+)
 
 BEGINNING = "Once upon a time"
 UNREACHABLE = "The server cannot be reached."
@@ -68,16 +71,8 @@ def elsewhere(tmp_path_factory, server):
     icon = '<!DOCTYPE html><link rel="icon" href="data:,">'
     (folder / "link.html").write_text(f'{icon}<a href="{server}/">Write</a>')
     (folder / "frame.html").write_text(f'{icon}<iframe src="{server}/"></iframe>')
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://localhost:{httpd.server_port}"
-        httpd.shutdown()
+    with file_server(folder) as port:
+        yield f"http://localhost:{port}"
 
 
 def write(page, text):
