@@ -153,7 +153,7 @@ GREEDY_PENALTY = """        logits = penalize_repetition(logits, token_ids, samp
         return"""
 GREEDY = "return int(logits.argmax())"
 IF_GREEDY = "if sampling.temperature == 0:"
-NAN = """    if np.isnan(logits).any():
+NAN = """    if np.isnan(logits.max()):
         raise ValueError("The model's logits are NaN: its weights are broken.")
 """
 CHOSEN = "text.append(choose_token(row, text, sampling, rng))"
@@ -736,7 +736,7 @@ CHANGES = {
         ("not-greedy", (IF_GREEDY, "if False:")),
         ("not-greedy", (GREEDY, "return int(logits.argmin())")),
         ("nan-accepted", (NAN, "")),
-        ("nan-accepted", ("if np.isnan(logits).any():", "if np.isnan(logits).all():")),
+        ("nan-accepted", ("if np.isnan(logits.max()):", "if np.isnan(logits).all():")),
         (
             "not-lazy",
             (LOOP, LOOP_PREFILLED),
