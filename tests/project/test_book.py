@@ -407,7 +407,7 @@ QUOTED = [
     ),
     (
         "part_two",
-        r"and in float32 at (\S+): both",
+        r"In float32 one text is written at (\S+) of",
         speed("kernels", "CTranslate2", "prompt 16"),
     ),
     (
