@@ -17,8 +17,8 @@ from course.skeleton import finished, make_skeleton, read_tasks, take_out
 from course.steps import Step, get_step
 
 
-def report(number: int, source: str) -> str:
-    """Check a text as if it were the reader's file, and return what is printed."""
+def check(number: int, source: str) -> StepResult:
+    """Check a text as if it were the reader's file."""
     step = get_step(number)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{step.module}.py"
@@ -26,7 +26,14 @@ def report(number: int, source: str) -> str:
         found = [e for e in run_checks([step], file=path) if isinstance(e, StepResult)]
     [result] = found
     result.file = f"steps/{step.module}.py"
-    return as_text(result).replace(folder, "steps") + "\n"
+    for each in result.checks:
+        each.message = each.message.replace(folder, "steps")
+    return result
+
+
+def report(number: int, source: str) -> str:
+    """What is printed about a text as if it were the reader's file."""
+    return as_text(check(number, source)) + "\n"
 
 
 def begun(step: Step, count: int) -> str:
@@ -57,7 +64,7 @@ MISTAKES = {
         "*[GPT2Block(config)] * config.n_layer",
     ),
     11: (", bias=False)", ")"),
-    12: ("logits / temperature", "logits * temperature"),
+    12: ("F.softmax(logits / temperature)", "F.softmax(logits * temperature)"),
     13: (" for name in fields if name in saved", " for name in fields"),
     14: ("lm_head(hidden_states[:, -1:, :])", "lm_head(hidden_states)[:, -1:, :]"),
     15: ("F.concat([self.keys, key]", "F.concat([key, self.keys]"),
@@ -72,12 +79,12 @@ MISTAKES = {
 }
 
 
-def mistaken(number: int) -> str:
-    """The report of a file that is right but for a usual mistake."""
+def check_mistake(number: int) -> StepResult:
+    """Check a file that is right but for a usual mistake."""
     source = finished(get_step(number))
     right, wrong = MISTAKES[number]
     assert source.count(right) == 1, (number, right)
-    return report(number, source.replace(right, wrong))
+    return check(number, source.replace(right, wrong))
 
 
 def all_reports() -> dict[str, str]:
@@ -90,7 +97,7 @@ def all_reports() -> dict[str, str]:
         "not_done.txt": report(3, make_skeleton(norm)),
         "begun.txt": report(7, begun(attention, 7)),
         "right.txt": report(7, finished(attention)),
-        **{f"mistake_{n:02d}.txt": mistaken(n) for n in MISTAKES},
+        **{f"mistake_{n:02d}.txt": as_text(check_mistake(n)) + "\n" for n in MISTAKES},
         "cache_grows.txt": report(15, begun(cache, up_to_task(cache, 2))),
         "cache_in_place.txt": report(15, begun(cache, up_to_task(cache, 3))),
     }

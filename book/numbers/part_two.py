@@ -156,7 +156,6 @@ def operations_of(n_layer: int) -> Counter[str]:
 
 def operations() -> str:
     """What the graph of a GPT-2 is made of, by operation."""
-
     whole, less = operations_of(GPT2.n_layer), operations_of(GPT2.n_layer - 1)
     rows = [
         [f"`{name}`", str(count - less[name]), str(count)]

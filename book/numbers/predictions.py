@@ -162,7 +162,8 @@ def predict_09(model: Any) -> str:
         if name.startswith(start)
     }
     silent = {
-        name: np.zeros_like(value) if "c_proj" in name else value for name, value in weights.items()
+        name: np.zeros_like(value) if "c_proj" in name else value
+        for name, value in weights.items()
     }
     block = build(
         lambda: load_solution(9).GPT2Block(GPT2Config(**SIZES)), silent, DEVICE
@@ -252,7 +253,9 @@ def predict_15(model: Any) -> str:
         words = [*PROMPT]
         words[position] = word
         rows.append([f"{PROMPT[position]} → {word}", *[""] * 4])
-        for number_, (old, new) in enumerate(zip(keys(PROMPT), keys(words), strict=True)):
+        for number_, (old, new) in enumerate(
+            zip(keys(PROMPT), keys(words), strict=True)
+        ):
             rows.append([f"  block {number_}", *(number(v) for v in changes(old, new))])
     return text(columns(["", *PROMPT], rows, [10, *[7] * 4]))
 
