@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import GPT2LMHeadModel
 
+from book.explorers.chain import chain
 from course.check.loading import load_solution
 from course.runtime import prepare
 from course.steps import DEMO_MODEL, ROOT
@@ -73,6 +74,8 @@ PROMPTS = [
     "Clara was a brave goat who lived in a hut at the foot of the mountain. One",
     "Once upon a time",
 ]
+CHAIN_TEXT = "One day, Oscar the turtle woke up early in his cottage"
+CHAIN_WORDS = (" his", " Oscar")
 LONGEST_SEQUENCE = 5  # more columns do not fit on a phone
 MOST_PAST_TOKENS = 5
 LIVE_TEXT = "The brave goat was called Clara. More than anything, Clara loved her old"
@@ -82,7 +85,7 @@ PREDICTIONS = 5  # of the residual explorer, for each layer and position
 BARS = 12  # of the sampling explorer; sampling.js has the same
 
 # What the pictures without JavaScript show.
-STATIC_MASK = (4, 3)
+STATIC_MASK = (4, 0)
 STATIC_SAMPLING = (0.7, 8, 1.0)  # temperature, top-k, top-p; sampling.js too
 
 
@@ -178,15 +181,7 @@ def attention_data(demo: Demo) -> Data:
         ids = demo.encode(text)
         tokens = [demo.piece(i) for i in ids]
         weights = demo.attention(ids)
-        _, layer, head, here, there = max(
-            (float(weights[layer, head, here, there]), layer, head, here, there)
-            for layer in range(weights.shape[0])
-            for head in range(weights.shape[1])
-            for here, token in enumerate(tokens)
-            if token == word
-            for there in range(here)
-            if tokens[there] == name
-        )
+        best = clearest(weights, tokens, word, name)
         rows = [
             [
                 [[per_mille(w) for w in row[: i + 1]] for i, row in enumerate(matrix)]
@@ -194,9 +189,44 @@ def attention_data(demo: Demo) -> Data:
             ]
             for heads in weights.tolist()
         ]
-        best = {"layer": layer, "head": head, "from": here, "to": there}
         sentences.append({"tokens": tokens, "try": best, "weights": rows})
     return {"sentences": sentences}
+
+
+def clearest(
+    weights: Array, tokens: Sequence[str], word: str, name: str
+) -> dict[str, int]:
+    """The head in which a word looks most at an earlier name, and their positions."""
+    _, layer, head, here, there = max(
+        (float(weights[layer, head, here, there]), layer, head, here, there)
+        for layer in range(weights.shape[0])
+        for head in range(weights.shape[1])
+        for here, token in enumerate(tokens)
+        if token == word
+        for there in range(here)
+        if tokens[there] == name
+    )
+    return {"layer": layer, "head": head, "from": here, "to": there}
+
+
+def chain_data(demo: Demo) -> Data:
+    """One query's way, in the head where a pronoun finds its name."""
+    ids = demo.encode(CHAIN_TEXT)
+    tokens = [demo.piece(i) for i in ids]
+    weights = demo.attention(ids)
+    best = clearest(weights, tokens, *CHAIN_WORDS)
+    blocks, heads = weights.shape[:2]
+    block, head, at = best["layer"], best["head"], best["from"]
+    return {
+        "blocks": blocks,
+        "heads": heads,
+        "text": CHAIN_TEXT,
+        "block": block,
+        "head": head,
+        "at": at,
+        "tokens": tokens,
+        **chain(demo.model, ids, block, head, at),
+    }
 
 
 def live_data(demo: Demo) -> Data:
@@ -351,8 +381,8 @@ def attention_picture(data: Data) -> str:
     )
     share = percent(weights[best["from"]][best["to"]])
     says = (
-        f"Grid of attention weights, layer {best['layer'] + 1}, head "
-        f"{best['head'] + 1}, for the sentence: {''.join(tokens)} Each row is a token "
+        f"Grid of attention weights, block {best['layer']}, head "
+        f"{best['head']}, for the sentence: {''.join(tokens)} Each row is a token "
         f"that looks, each column one that is looked at; nothing is above the "
         f"diagonal. The row of “{words[best['from']]}” gives {share} to "
         f"“{words[best['to']]}”."
@@ -362,9 +392,35 @@ def attention_picture(data: Data) -> str:
         f'viewBox="0 0 {left + size + 2} {top + size + 2}" '
         f'aria-label="{escape(says)}">\n' + "\n".join(lines) + "\n</svg>\n"
         f"<p>Each row is a token that looks, each column one that it looks at: the "
-        f"darker, the more. In layer {best['layer'] + 1}, head {best['head'] + 1}, "
+        f"darker, the more. In block {best['layer']}, head {best['head']}, "
         f"“{escape(words[best['from']])}” gives {escape(share)} of its attention to "
         f"“{escape(words[best['to']])}”.</p>"
+    )
+
+
+def chain_picture(data: Data) -> str:
+    """The numbers of one query, from product to weight."""
+    words = [chip(token, i == 0) for i, token in enumerate(data["tokens"])]
+
+    def written(number: float) -> str:
+        return f"{number:.2f}".replace("-", "−")
+
+    rows = "\n".join(
+        f'<tr><th scope="row">{escape(word)}</th>'
+        f"<td>{written(data['products'][i])}</td><td>{written(data['scores'][i])}</td>"
+        f"<td>{'−∞' if i > data['at'] else '0'}</td>"
+        f"<td>{escape(percent(per_mille(data['weights'][i])))}</td></tr>"
+        for i, word in enumerate(words)
+    )
+    heads = "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("product", "score", "mask", "weight")
+    )
+    return (
+        f"<table>\n<caption>Block {data['block']}, head {data['head']}: the query of "
+        f"“{escape(words[data['at']])}” and the key of every token</caption>\n"
+        f"<thead><tr><td></td>{heads}</tr></thead>\n"
+        f"<tbody>\n{rows}\n</tbody>\n</table>"
     )
 
 
@@ -451,12 +507,12 @@ def sampling_picture(data: Data) -> str:
 
 
 def residual_picture(data: Data) -> str:
-    """What the model would say at one position, layer by layer; residual.js too."""
+    """What the model would say at one position, block by block; residual.js too."""
     sentence = data["sentences"][0]
     at = residual_start(sentence)
     words = [chip(token, i == 0) for i, token in enumerate(sentence["tokens"])]
     rows = "\n".join(
-        f'<tr><th scope="row">{"layer " + str(k) if k else "embeddings"}</th><td>'
+        f'<tr><th scope="row">{"block " + str(k - 1) if k else "embeddings"}</th><td>'
         + " ".join(
             f"<span>{escape(shown(top[i]))} "
             f"<small>{escape(percent(top[i + 1]))}</small></span>"
@@ -508,13 +564,15 @@ CAPTIONS = {
     "lines of JavaScript. What you type stays in your browser.",
     "tokens": "The tokenizer of the demo model: 1,536 tokens, where GPT-2 has 50,257. "
     "␣ is a space; <span>&lt;F0&gt;</span> is a byte that is no character by itself.",
-    "attention": "Where the demo model looks. Layers and heads count from 1 here. A "
+    "attention": "Where the demo model looks. A "
     "token written <span>“-ved”</span> goes on with the word before it.",
+    "chain": "One head of the demo model at work. Each head makes such a mix for every "
+    "token; then the mixes are put side by side.",
     "mask": "Computed by the solution of step 2.",
     "sampling": "Drawing the next token from the demo model’s probabilities. A token "
     "written <span>“-ip”</span> goes on with the word before it.",
     "residual": "The final norm and the head, applied to the residual stream as it is "
-    "after each layer of the demo model. A token written <span>“-ip”</span> goes on "
+    "after each block of the demo model. A token written <span>“-ip”</span> goes on "
     "with the word before it.",
 }
 
@@ -522,6 +580,7 @@ EXPLORERS: dict[str, tuple[Callable[[Demo], Data], Callable[[Data], str]]] = {
     "live": (live_data, live_picture),
     "tokens": (tokens_data, tokens_picture),
     "attention": (attention_data, attention_picture),
+    "chain": (chain_data, chain_picture),
     "mask": (mask_data, mask_picture),
     "sampling": (sampling_data, sampling_picture),
     "residual": (residual_data, residual_picture),

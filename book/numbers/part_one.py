@@ -11,6 +11,7 @@ from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 
+from book.numbers.attention import first_attention
 from book.numbers.example import (
     DEVICE,
     PROMPT,
@@ -230,20 +231,7 @@ def step_06(model: Any) -> str:
 
 def step_07(model: Any) -> str:
     """Attention in the first block: one query in full, then all the weights."""
-    block = model.transformer.h[0]
-    attn = block.attn
-    read = block.ln_1(embedded(model.transformer))
-    query, key, value = (
-        attn.split_heads(part)
-        for part in F.split(attn.c_attn(read), [SIZES["n_embd"]] * 3, axis=-1)
-    )
-    q, k, v = (x.to_numpy()[0].astype(np.float64) for x in (query, key, value))
-    products = q @ k.transpose(0, 2, 1)
-    scores = products / math.sqrt(q.shape[-1])
-    mask = np.triu(np.full((4, 4), -np.inf), 1)
-    weights = softmax(scores + mask)
-    mixed = attn.attention(query, key, value)
-    assert np.allclose(mixed.to_numpy()[0], weights @ v, atol=1e-5)
+    seen = first_attention(model)
 
     def vectors(names: Sequence[str], array: Array) -> list[list[str]]:
         return [
@@ -256,18 +244,18 @@ def step_07(model: Any) -> str:
         ["", "", "", "", ""],
         [
             ["query", "", "", "", ""],
-            *vectors(["  down"], q[head, last:]),
+            *vectors(["  down"], seen.query[head, last:]),
             ["keys", "", "", "", ""],
-            *vectors([f"  {word}" for word in PROMPT], k[head]),
+            *vectors([f"  {word}" for word in PROMPT], seen.key[head]),
         ],
         [8, 7, 7, 7, 7],
     )
     rows = [
         [
             word,
-            number(products[head, last, i]),
-            number(scores[head, last, i]),
-            number(weights[head, last, i]),
+            number(seen.products[head, last, i]),
+            number(seen.scores[head, last, i]),
+            number(seen.weights[head, last, i]),
         ]
         for i, word in enumerate(PROMPT)
     ]
@@ -276,9 +264,9 @@ def step_07(model: Any) -> str:
         ["", "", "", "", ""],
         [
             ["values", "", "", "", ""],
-            *vectors([f"  {word}" for word in PROMPT], v[head]),
+            *vectors([f"  {word}" for word in PROMPT], seen.value[head]),
             ["mixed", "", "", "", ""],
-            *vectors(["  down"], mixed.to_numpy()[0, head, last:]),
+            *vectors(["  down"], seen.mixed[head, last:]),
         ],
         [8, 7, 7, 7, 7],
     )
@@ -286,7 +274,7 @@ def step_07(model: Any) -> str:
     def square(array: Array) -> str:
         return columns(["", *PROMPT], vectors(PROMPT, array), [5, 7, 7, 7, 7])
 
-    both = f"head 0\n{square(weights[0])}\n\nhead 1\n{square(weights[1])}"
+    both = f"head 0\n{square(seen.weights[0])}\n\nhead 1\n{square(seen.weights[1])}"
     return page(
         query=text(one_query),
         scores=text(one_result),

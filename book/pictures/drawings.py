@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from book.gpt2 import GPT2
 from book.pictures import part_two, serving, speculation
+from book.pictures.attention import attention
 from book.pictures.distributions import distributions
 from book.pictures.ladder import ladder
 from book.pictures.svg import WIDTH, Drawing
@@ -19,6 +20,7 @@ def draw_all() -> dict[str, Drawing]:
     drawings = {f"here_{step:02d}": here(step) for step in HERE}
     for draw in (
         causal_mask,
+        attention,
         heads,
         layer_norm,
         gelu,

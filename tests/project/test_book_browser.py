@@ -14,7 +14,7 @@ from course.steps import ROOT
 from tests.project.browser import OVERFLOWING, faults_of
 
 BOOK = ROOT / "book"
-EXPLORERS = ("live", "tokens", "attention", "mask", "sampling", "residual")
+EXPLORERS = ("live", "tokens", "attention", "chain", "mask", "sampling", "residual")
 
 
 def load_make():
@@ -64,7 +64,7 @@ def same_numbers(name, actual, expected, where=""):
         for i, value in enumerate(expected):
             same_numbers(name, actual[i], value, f"{where}[{i}]")
     elif isinstance(expected, (int, float)):
-        tolerance = {"mask": 0, "sampling": 0.005}.get(name, 1)
+        tolerance = {"mask": 0, "sampling": 0.005, "chain": 0.002}.get(name, 1)
         assert abs(actual - expected) <= tolerance, f"{where}: {actual} for {expected}"
     else:
         assert actual == expected, where
@@ -264,7 +264,7 @@ def test_attention_explorer(explorer):
     data = data_of("attention")
     page, app = explorer("attention")
     address = page.url
-    heads = app.get_by_role("radiogroup", name="Layer and head")
+    heads = app.get_by_role("radiogroup", name="Block and head")
     line = app.get_by_role("radiogroup", name="Token that looks")
     tokens = line.get_by_role("radio")
     sentence = data["sentences"][0]
@@ -275,7 +275,7 @@ def test_attention_explorer(explorer):
         expected += ["later"] * (len(sentence["tokens"]) - len(row))
         assert line.locator("small").all_inner_texts() == expected
         says = app.get_by_role("status").inner_text()
-        assert f"Layer {layer + 1}, head {head + 1}" in says
+        assert f"Block {layer}, head {head}:" in says
         if at:
             assert make.percent(max(row)) in says
         chosen = at if chosen is None else chosen
@@ -284,7 +284,7 @@ def test_attention_explorer(explorer):
 
     start = sentence["try"]
     assert_shows(sentence, start["layer"], start["head"], start["from"])
-    heads.get_by_role("radio", name="Layer 2, head 3").click()
+    heads.get_by_role("radio", name="Block 1, head 2").click()
     tokens.nth(5).click()
     page.mouse.move(0, 0)
     assert_shows(sentence, 1, 2, 5)
@@ -316,6 +316,40 @@ def test_attention_explorer(explorer):
         app.get_by_role("button").click()
         page.mouse.move(0, 0)
         assert_shows(sentence, start["layer"], start["head"], start["from"])
+
+
+def test_chain_explorer(explorer):
+    data = data_of("chain")
+    _, app = explorer("chain")
+    rows = app.locator("tbody tr")
+    back, onward = (app.get_by_role("button", name=name) for name in ("Back", "Next"))
+
+    def shown(name):
+        cells = app.locator(f"td.{name}").all_inner_texts()
+        return [cell.replace("−", "-") for cell in cells if cell]
+
+    def two_digits(numbers):
+        return pytest.approx(numbers, abs=0.0051)
+
+    assert rows.locator("th").all_inner_texts() == [
+        make.chip(token, i == 0) for i, token in enumerate(data["tokens"])
+    ]
+    assert back.is_disabled()
+    for name in ("products", "scores"):
+        assert shown(name[:-1]) == []
+        onward.click()
+        assert [float(cell) for cell in shown(name[:-1])] == two_digits(data[name])
+    onward.click()
+    later = len(data["tokens"]) - 1 - data["at"]
+    assert shown("mask") == ["0"] * (data["at"] + 1) + ["-∞"] * later
+    onward.click()
+    weights = [make.percent(make.per_mille(weight)) for weight in data["weights"]]
+    assert shown("weight") == weights
+    onward.click()
+    assert app.locator("tfoot canvas").count() == 1
+    assert onward.is_disabled()
+    app.get_by_role("slider").press("Home")
+    assert shown("product") == []
 
 
 def test_mask_explorer(explorer):
@@ -489,6 +523,7 @@ def test_explorer_answers_a_finger(name, explorer):
         "live": app.get_by_role("button").first,
         "tokens": app.get_by_role("radio").nth(1),
         "attention": app.get_by_role("radiogroup").first.get_by_role("radio").nth(1),
+        "chain": app.get_by_role("button", name="Next"),
         "mask": app.locator("tbody td").first,
         "sampling": app.get_by_role("button", name="Draw", exact=True),
         "residual": app.get_by_role("radio").nth(1),
@@ -506,7 +541,9 @@ def test_explorers_are_accessible_when_used(theme, visit, page_of):
         app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
         if name in {"attention", "residual"}:
             app.get_by_role("combobox").select_option(index=3)
-        if name == "live":
+        if name == "chain":
+            app.get_by_role("slider").press("End")
+        elif name == "live":
             app.get_by_role("button").first.click()
         elif name == "sampling":
             app.get_by_role("button", name="Draw", exact=True).click()

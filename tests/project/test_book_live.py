@@ -172,6 +172,20 @@ def test_model_says_what_the_explorers_have(name, what, ask):
         same_numbers(name, came, sentence)
 
 
+def test_model_walks_the_chain_of_the_explorer(ask):
+    data = data_of("chain")
+    place = [data.pop(name) for name in ("block", "head")]
+    counts = [data.pop(name) for name in ("blocks", "heads")]
+    assert all(where < count for where, count in zip(place, counts, strict=True))
+    came = ask(
+        "async ([...about]) => explorers.gpt2.ask('chain', ...about)",
+        data["text"],
+        *place,
+        data["at"],
+    )
+    same_numbers("chain", came, data)
+
+
 # The first page
 
 
@@ -357,6 +371,23 @@ def test_explorer_reads_the_readers_sentence(name, page_name, visit, tokenizer):
 def expect_count(items, count):
     items.nth(count - 1).wait_for()
     items.nth(count).wait_for(state="detached")
+
+
+def test_chain_follows_the_reader(visit, tokenizer):
+    page = visit(width=360).go("step_07.html")
+    app = page.locator('figure[data-explorer="chain"] .explorer-app')
+    app.get_by_role("combobox", name="Sentence").select_option(index=1)
+    text = "Ivy met Oscar the turtle 😀."
+    app.get_by_role("textbox").fill(text)
+    rows = app.locator("tbody tr")
+    expect_count(rows, len(tokenizer.encode(text).ids))
+    app.get_by_role("combobox", name="Block").select_option("4")
+    app.get_by_text("Block 4, head 2").wait_for()
+    app.get_by_role("combobox", name="Who asks").select_option("Oscar")
+    app.get_by_text("The query of “Oscar”").wait_for()
+    app.get_by_role("slider").press("End")
+    assert faults_of(page, part='figure[data-explorer="chain"]') == []
+    assert page.evaluate(OVERFLOWING) == []
 
 
 def test_explorers_of_a_page_follow_the_live_model(visit, tokenizer):

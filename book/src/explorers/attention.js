@@ -1,4 +1,4 @@
-// Pick a sentence, a layer and a head; point at a token and see where it looks.
+// Pick a sentence, a block and a head; point at a token and see where it looks.
 "use strict";
 
 explorers.define("attention", (app, data) => {
@@ -10,24 +10,24 @@ explorers.define("attention", (app, data) => {
     let words = [];
     let tokens = [];
 
-    // One small picture for each head: columns are layers, rows are heads.
+    // One small picture for each head: columns are blocks, rows are heads.
     const maps = [];
     const grid = el("div", {
-        class: "head-grid", role: "radiogroup", "aria-label": "Layer and head",
+        class: "head-grid", role: "radiogroup", "aria-label": "Block and head",
         style: `--layers:${layers}`,
     });
-    grid.append(el("span", { class: "corner", "aria-hidden": "true" }, "layer"));
+    grid.append(el("span", { class: "corner", "aria-hidden": "true" }, "block"));
     for (let layer = 0; layer < layers; layer++) {
-        grid.append(el("span", { "aria-hidden": "true" }, layer + 1));
+        grid.append(el("span", { "aria-hidden": "true" }, layer));
     }
     for (let head = 0; head < heads; head++) {
-        grid.append(el("span", { class: "side", "aria-hidden": "true" }, `head ${head + 1}`));
+        grid.append(el("span", { class: "side", "aria-hidden": "true" }, `head ${head}`));
         for (let layer = 0; layer < layers; layer++) {
             const map = el(
                 "button",
                 {
                     type: "button", role: "radio",
-                    "aria-label": `Layer ${layer + 1}, head ${head + 1}`,
+                    "aria-label": `Block ${layer}, head ${head}`,
                     onclick: () => chooseHead(maps.indexOf(map)),
                 },
                 el("canvas", {}),
@@ -128,7 +128,7 @@ explorers.define("attention", (app, data) => {
     }
 
     function describe(from, row) {
-        const where = `Layer ${state.layer + 1}, head ${state.head + 1}: “${words[from]}”`;
+        const where = `Block ${state.layer}, head ${state.head}: “${words[from]}”`;
         if (from === 0) {
             return `${where} is the first token. It can only look at itself.`;
         }

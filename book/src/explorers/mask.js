@@ -3,7 +3,7 @@
 
 explorers.define("mask", (app, data) => {
     const { el, slider, arrows, tabTo } = explorers;
-    const state = { length: 4, past: 3, cell: 0 };
+    const state = { length: 4, past: 0, cell: 0 };
     let cells = [];
 
     const head = el("thead");

@@ -1,11 +1,11 @@
-// What the model would say if it stopped after layer k: norm and head on the stream.
+// What the model would say if it stopped after so many blocks: norm and head on the stream.
 "use strict";
 
 explorers.define("residual", (app, data) => {
     const { el, percent, shown, chips, sentences, slider, arrows, tabTo } = explorers;
-    const layers = data.sentences[0].stages.length - 1;
+    const blocks = data.sentences[0].stages.length - 1;
 
-    const state = { sentence: null, stage: layers, at: 0 };
+    const state = { sentence: null, stage: blocks, at: 0 };
     let words = [];
     let tokens = [];
 
@@ -14,7 +14,7 @@ explorers.define("residual", (app, data) => {
         "aria-label": "Token after which the model speaks",
     });
     const stop = slider({
-        label: "Stop after", min: 0, max: layers, value: layers,
+        label: "Stop after", min: 0, max: blocks, value: blocks,
         says: stageName,
         change: chooseStage,
     });
@@ -46,7 +46,7 @@ explorers.define("residual", (app, data) => {
     chooseSentence(data.sentences[0]);
 
     function stageName(k) {
-        return k === 0 ? "the embeddings" : `layer ${k}`;
+        return k === 0 ? "the embeddings" : `block ${k - 1}`;
     }
 
     function stages() {
@@ -70,7 +70,7 @@ explorers.define("residual", (app, data) => {
     function start() {
         const late = words.slice(0, -1).map((_, at) => {
             const right = stages().map((stage) => stage[at].next[1] === 1);
-            return right[layers] ? right.lastIndexOf(false) + 1 : -1;
+            return right[blocks] ? right.lastIndexOf(false) + 1 : -1;
         });
         return Math.max(0, late.lastIndexOf(Math.max(...late)));
     }

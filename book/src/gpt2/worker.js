@@ -33,6 +33,26 @@ class Demo {
         return { tokens, weights };
     }
 
+    /** One head's way from the query of a token to what it hears, as `chain.js` has it. */
+    chain(text, block = 0, head = 0, at = this.read(text).length - 1) {
+        const tokens = this.read(text).map((id) => this.tokenizer.piece(id));
+        const { n_embd, n_head } = this.model.config;
+        const { queries, keys, values, weights } = this.model.h[block].attn;
+        const length = n_embd / n_head;
+        const ofHead = (vector) => Array.from(row(vector, head, length));
+        const query = queries[at];
+        const scores = Array.from(this.model.scores(query, keys, head * length, length));
+        const shares = tokens.map((_, i) => weights[at][head][i] ?? 0);
+        const mix = ofHead(query).map((_, j) => values.reduce(
+            (sum, value, i) => sum + shares[i] * value[head * length + j], 0,
+        ));
+        return {
+            text, at, tokens, query: ofHead(query), keys: keys.map(ofHead), values: values.map(ofHead),
+            products: scores.map((score) => score * Math.sqrt(length)),
+            scores, weights: shares, mix,
+        };
+    }
+
     /** What the stream says, before and after every block, as step 08's explorer has it. */
     lens(text) {
         const ids = this.read(text);
