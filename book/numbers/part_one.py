@@ -11,6 +11,7 @@ from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 
+from book.numbers import byte_pairs
 from book.numbers.example import (
     DEVICE,
     PROMPT,
@@ -206,6 +207,7 @@ def step_05(model: Any) -> str:
     )
     found = embeddings(token_ids(PROMPT)).to_numpy()[0]
     return page(
+        merges=text(byte_pairs.merged()),
         table=text(rows_of(weight, WORDS, [word in PROMPT for word in WORDS])),
         rows=text(rows_of(found, PROMPT, [False] * 4)),
     )
