@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from itertools import pairwise
 
@@ -56,6 +57,5 @@ def merged() -> str:
         left = str(sum(map(len, words)))
         rows.append([str(number), " + ".join(pair), str(count), left])
     text = " ".join(piece for word in words for piece in word)
-    half = text.index(f" {SPACE}", len(text) // 2)
     table = columns(["", "joined", "times", "tokens"], rows, [3, 14, 7, 8], left=2)
-    return f"{table}\n\n{text[:half]}\n{text[half + 1 :]}"
+    return f"{table}\n\n{textwrap.fill(text, 40)}"
