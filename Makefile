@@ -83,6 +83,7 @@ remake: .venv/dev-installed ## Make again what is made: skeletons, and much of t
 	@.venv/bin/python -m book.numbers.make
 	@.venv/bin/python -m book.explorers.make
 	@.venv/bin/python -m book.explorers.weights
+	@.venv/bin/python -m book.readme
 
 lint: .venv/dev-installed ## Check style and types
 	@.venv/bin/ruff check .

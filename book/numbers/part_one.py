@@ -12,6 +12,7 @@ from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 
 from book.numbers.attention import first_attention
+from book.numbers import byte_pairs
 from book.numbers.example import (
     DEVICE,
     PROMPT,
@@ -207,6 +208,7 @@ def step_05(model: Any) -> str:
     )
     found = embeddings(token_ids(PROMPT)).to_numpy()[0]
     return page(
+        merges=text(byte_pairs.merged()),
         table=text(rows_of(weight, WORDS, [word in PROMPT for word in WORDS])),
         rows=text(rows_of(found, PROMPT, [False] * 4)),
     )

@@ -44,10 +44,9 @@ def step_19(_: Any) -> str:
     cached = len(tokens) + len(proposal)
     after = len(tokens) + len(chosen)
     cache = (
-        f"in the cache after the pass   {cached} tokens: "
-        f"{words([*tokens, *proposal])}\n"
-        f"the text                      {after} tokens: {words([*tokens, *chosen])}\n"
-        f"rolled back to                {after - 1} tokens"
+        f"in the cache, {cached} tokens\n  {words([*tokens, *proposal])}\n"
+        f"the text, {after} tokens\n  {words([*tokens, *chosen])}\n"
+        f"rolled back to {after - 1} tokens"
     )
     return page(
         proposed=text(columns(["size", "looked for", "proposed"], found, [4, 10, 14])),

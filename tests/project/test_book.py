@@ -157,7 +157,9 @@ def test_sizes(built):
 # ---- pictures and whatever else a script writes
 
 
-@pytest.mark.parametrize("script", ["pictures", "tables", "reports", "surgery"])
+@pytest.mark.parametrize(
+    "script", ["pictures", "tables", "reports", "surgery", "readme"]
+)
 def test_made_by_its_script(script):
     """What is committed is what the script makes."""
     ran = subprocess.run(

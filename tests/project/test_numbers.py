@@ -1,10 +1,16 @@
 """The numbers in the book are those that the solutions compute."""
 
 import importlib
+import json
 import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models
+from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.trainers import BpeTrainer
 
 from course.steps import ROOT, STEPS
 
@@ -95,6 +101,29 @@ def test_differences():
     assert differences(line, line.replace("0.37", "0.39"))
     assert differences(line, line.replace("1,904", "1,905"))
     assert differences(line, line.replace("cat", "dog"))
+
+
+LETTERS = st.text("abcd", min_size=1, max_size=6)
+
+
+@given(st.lists(LETTERS, min_size=8, max_size=40).map(" ".join))
+def test_merges(make, text):
+    """The merges that chapter 05 counts are those that Hugging Face's trainer finds."""
+    byte_pairs = make.part_one.byte_pairs
+    learned = [pair for pair, _ in byte_pairs.train(text, 3)]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    trainer = BpeTrainer(
+        vocab_size=len(ByteLevel.alphabet()) + len(learned),
+        initial_alphabet=ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([text], trainer)
+    found = json.loads(tokenizer.to_str())["model"]["merges"]
+    ours = [
+        [piece.replace(byte_pairs.SPACE, "Ġ") for piece in pair] for pair in learned
+    ]
+    assert ours == found
 
 
 def test_example_is_gpt2(make):
