@@ -19,7 +19,6 @@ from course.generate import engine
 from course.generate.request import Request
 from course.model import instructions
 from course.model.kernel_package import (
-    READERS_FILE,
     KernelsUnavailable,
     changed,
     package,
@@ -254,8 +253,8 @@ def test_attention_beyond_the_cache(attention, start, tokens):
 def test_kernels_that_do_not_compile(tmp_path, monkeypatch):
     """An error of the Mojo compiler is said in one line."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    broken = changed({READERS_FILE: b"def broken(:\n"})
-    with pytest.raises(KernelsUnavailable, match=r"few_rows\.mojo:1") as caught:
+    broken = changed({"__init__.mojo": b"def broken(:\n"})
+    with pytest.raises(KernelsUnavailable, match=r"__init__\.mojo:1") as caught:
         package(broken)
     assert "\n" not in str(caught.value)
 
