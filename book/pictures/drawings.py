@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 
 from book.gpt2 import GPT2
-from book.pictures import part_two, serving, speculation
+from book.pictures import embeddings, part_two, serving, speculation
 from book.pictures.attention import attention
+from book.pictures.band_part import band_part
 from book.pictures.distributions import distributions
 from book.pictures.ladder import ladder
 from book.pictures.svg import WIDTH, Drawing
@@ -20,6 +21,8 @@ def draw_all() -> dict[str, Drawing]:
     drawings = {f"here_{step:02d}": here(step) for step in HERE}
     for draw in (
         causal_mask,
+        band_part,
+        *embeddings.DRAWINGS,
         attention,
         heads,
         layer_norm,

@@ -2,7 +2,7 @@
 "use strict";
 
 explorers.define("chain", (app, data) => {
-    const { el, percent, chips, sentences, choice, slider, gpt2 } = explorers;
+    const { el, percent, chips, sentences, choice, stepper, gpt2 } = explorers;
     const counted = (length) => Array.from({ length }, (_, i) => i);
     const signed = (number) => number.toFixed(2).replace("-", "−");
 
@@ -29,12 +29,6 @@ explorers.define("chain", (app, data) => {
     const headChoice = choice("Head", counted(data.heads), (head) => ask({ head }));
     blockChoice.querySelector("select").selectedIndex = state.block;
     headChoice.querySelector("select").selectedIndex = state.head;
-    const progress = slider({
-        label: "Step", min: 1, max: STEPS.length, value: 1,
-        says: (number) => `${number} of ${STEPS.length}`, change: (number) => go(number - 1),
-    });
-    const back = el("button", { type: "button", onclick: () => go(state.step - 1) }, "Back");
-    const next = el("button", { type: "button", onclick: () => go(state.step + 1) }, "Next");
     const says = el("p", { class: "explorer-says", role: "status" });
     const table = el("table", { class: "chain" });
     app.append(
@@ -47,7 +41,11 @@ explorers.define("chain", (app, data) => {
             el("label", { class: "explorer-choice" }, el("span", {}, "Who asks"), tokenSelect),
             blockChoice, headChoice,
         ),
-        el("div", { class: "explorer-buttons" }, next, back), progress.root, says, table,
+        stepper(STEPS.length, (step) => {
+            state.step = step;
+            draw();
+        }),
+        says, table,
     );
     draw();
 
@@ -64,12 +62,6 @@ explorers.define("chain", (app, data) => {
         } catch {
             says.textContent = "The model could not be loaded.";
         }
-    }
-
-    function go(step) {
-        state.step = Math.min(Math.max(step, 0), STEPS.length - 1);
-        progress.set(state.step + 1);
-        draw();
     }
 
     function word() {
@@ -118,8 +110,6 @@ explorers.define("chain", (app, data) => {
                 ...cells("td", (name) => (name === "value" ? strip(seen.mix, loudest) : "")),
             )));
         }
-        back.disabled = state.step === 0;
-        next.disabled = state.step === STEPS.length - 1;
         says.textContent = STEPS[state.step][1]();
     }
 

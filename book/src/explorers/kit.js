@@ -83,6 +83,32 @@
         return { root, set };
     }
 
+    /** Back, Next and a slider; `change` gets the step, which counts from 0. */
+    function stepper(count, change) {
+        let step = 0;
+        const progress = slider({
+            label: "Step", min: 1, max: count, value: 1,
+            says: (number) => `${number} of ${count}`, change: (number) => go(number - 1),
+        });
+        const button = (text, by) => el(
+            "button", { type: "button", onclick: () => go(step + by) }, text,
+        );
+        const back = button("Back", -1);
+        const next = button("Next", 1);
+        const mark = () => {
+            back.setAttribute("aria-disabled", step === 0);
+            next.setAttribute("aria-disabled", step === count - 1);
+        };
+        const go = (to) => {
+            step = Math.min(Math.max(to, 0), count - 1);
+            progress.set(step + 1);
+            mark();
+            change(step);
+        };
+        mark();
+        return el("div", {}, el("div", { class: "explorer-buttons" }, next, back), progress.root);
+    }
+
     /**
      * Make the items of a group answer to the arrow keys, Home and End. Only the chosen
      * one is in the tab order. `columns` says how many items make a row; `choose` gets
@@ -154,6 +180,6 @@
     }
 
     window.explorers = {
-        data: {}, define, load, el, percent, shown, chips, choice, slider, arrows, tabTo,
+        data: {}, define, load, el, percent, shown, chips, choice, slider, stepper, arrows, tabTo,
     };
 })();
