@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from course.errors import Misuse, assert_text
-from course.steps import SERVING, SPECULATION, get_step
+from course.steps import ROUTING, SERVING, SPECULATION, get_step
 
 Form = Literal["eager", "embeddings", "compiled", "kernels", "cached"]
 
@@ -127,11 +127,12 @@ def form_with(steps: Sequence[int]) -> Form:
     for form, made_of in FORMS.items():
         if wanted <= made_of:
             return form
-    if SERVING in wanted:
-        raise Misuse(
-            f"--with {SERVING}: step {SERVING} is no part of generating. `course serve "
-            "--code steps` is its."
-        )
+    for number in (SERVING, ROUTING):
+        if number in wanted:
+            raise Misuse(
+                f"--with {number}: step {number} is no part of generating. `course "
+                "serve --code steps` is its."
+            )
     raise Misuse(
         f"{options_of(steps)}: no model is made of all of these. Say fewer at a time."
     )
