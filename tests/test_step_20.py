@@ -654,24 +654,35 @@ def fleet(step):
         yield running
 
 
+def ask(fleet, times):
+    """Ask for all stories at once, some times over."""
+    pool = ThreadPoolExecutor(len(STORIES))
+    asked = [(p, pool.submit(fleet.complete, p, NEW_TOKENS)) for p in STORIES * times]
+    pool.shutdown(wait=False)
+    return asked
+
+
 @pytest.mark.at_the_end
 def test_servers(fleet):
-    """two servers, one is killed and comes back: every text is Hugging Face's"""
-    with ThreadPoolExecutor(len(STORIES)) as pool:
+    """two of MAX's servers behind your router: every text is Hugging Face's"""
+    assert_texts(ask(fleet, 1))
 
-        def ask(times):
-            prompts = STORIES * times
-            return [(p, pool.submit(fleet.complete, p, NEW_TOKENS)) for p in prompts]
 
-        assert_texts(ask(1))
-        under_way = ask(4)
-        under_way[len(STORIES)][1].result()
-        fleet.kill(0)
-        assert_texts(under_way)
-        assert_texts(ask(1))
-        fleet.restart(0)
-        fleet.wait_until_asked(0)
-        assert_texts(ask(2))
+@pytest.mark.at_the_end
+def test_killed(fleet):
+    """one of them is killed at work: every text is there, and the same"""
+    under_way = ask(fleet, 4)
+    under_way[len(STORIES)][1].result()
+    fleet.kill(0)
+    assert_texts(under_way)
+
+
+@pytest.mark.at_the_end
+def test_back(fleet):
+    """it is started again: it is asked again, and every text is the same"""
+    fleet.restart(0)
+    fleet.wait_until_asked(0)
+    assert_texts(ask(fleet, 2))
 
 
 def assert_texts(asked):

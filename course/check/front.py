@@ -14,7 +14,7 @@ import uvicorn
 from course.check.failure import CheckFailed
 from course.check.server import CheckedServer
 from course.process.ports import HOST
-from course.serve.front import Front
+from course.serve.routing import Front
 from course.steps import DEMO_MODEL, SERVING, get_step
 
 
