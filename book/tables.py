@@ -247,6 +247,7 @@ def _writes(number: int) -> str:
         17: "read the weights as fast as memory allows, and fewer bytes of them",
         18: "write for many readers at once, behind an address",
         19: "several tokens a pass, where a text repeats itself",
+        20: "several servers behind one address, one of which may die",
     }[number]
 
 

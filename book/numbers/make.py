@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from book.generated import SOURCE
 from book.measured import one_run_of_rungs
-from book.numbers import example, part_one, part_two, serving, speculation
+from book.numbers import example, part_one, part_two, routing, serving, speculation
 from course.check.report import as_text
 from course.check.result import StepResult
 from course.check.runner import run_checks
@@ -34,6 +34,7 @@ def make_numbers() -> dict[str, str]:
             *part_two.MAKERS,
             serving.step_18,
             speculation.step_19,
+            routing.step_20,
         )
     }
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from book.gpt2 import GPT2
-from book.pictures import part_two, serving, speculation
+from book.pictures import part_two, routing, serving, speculation
 from book.pictures.distributions import distributions
 from book.pictures.ladder import ladder
 from book.pictures.svg import WIDTH, Drawing
@@ -29,6 +29,7 @@ def draw_all() -> dict[str, Drawing]:
         *part_two.DRAWINGS,
         *serving.DRAWINGS,
         *speculation.DRAWINGS,
+        *routing.DRAWINGS,
         ladder,
     ):
         drawings[draw.__name__] = draw()

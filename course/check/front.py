@@ -31,17 +31,19 @@ class CheckedFleet:
     """
 
     def __init__(self, step: Any, count: int) -> None:
-        self._stack = contextlib.ExitStack()
-        self.servers = [CheckedServer(get_step(SERVING).solution) for _ in range(count)]
-        self.front = Front(step, [server.address for server in self.servers])
+        self.step = step
+        self.servers = [CheckedServer(get_step(SERVING).solution)]
+        self.count = count
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            with ThreadPoolExecutor(len(self.servers)) as pool:
-                starting = [pool.submit(one.__enter__) for one in self.servers]
             stack.callback(self._stop_servers)
-            for one in starting:
-                one.result()
+            # One after the other: what the first has compiled, the others only read.
+            self.servers[0].__enter__()
+            while len(self.servers) < self.count:
+                self.servers.append(CheckedServer(get_step(SERVING).solution))
+                self.servers[-1].__enter__()
+            self.front = Front(self.step, [one.address for one in self.servers])
             listener = stack.enter_context(socket.socket())
             listener.bind((HOST, 0))
             self.address = f"http://{HOST}:{listener.getsockname()[1]}"
