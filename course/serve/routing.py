@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from course.check.loading import load_step
+from course.steps import ROUTING, get_step
 
 
 class Front:
@@ -105,3 +111,14 @@ def prompt_of(body: bytes) -> str:
         return ""
     # Token IDs and lists of prompts are compared as they are written.
     return prompt if isinstance(prompt, str) else json.dumps(prompt)
+
+
+def main() -> None:
+    """Listen: `python -m course.serve.routing FILE HOST PORT WORKER…`."""
+    file, host, port, *workers = sys.argv[1:]
+    step = load_step(get_step(ROUTING), Path(file))
+    uvicorn.run(Front(step, workers).app, host=host, port=int(port), log_level="error")
+
+
+if __name__ == "__main__":
+    main()

@@ -58,7 +58,7 @@ def remembered(
             elif mistake == "forgets-all":
                 known.clear()
             elif mistake != "never-forgets":
-                del known[:-room]
+                del known[: len(known) - room]
     return known
 
 
@@ -70,6 +70,7 @@ BreakerMistake = Literal[
     "first-pause-too-long",
     "pause-from-the-beginning",
     "every-failure-counts",
+    "last-failure-not-noted",
     "old-success-counts",
     "success-not-noted",
     "pause-remembered",
@@ -103,7 +104,7 @@ class WrongBreaker:
     def begin(self, now: float) -> None:
         """Note that a request goes out."""
         if self.mistake != "everybody-is-a-trial":
-            self.until = max(self.until, now + self.pause)
+            self.until = now + self.pause
 
     def succeeded(self, began: float) -> None:
         """Note that one was answered."""
@@ -124,7 +125,8 @@ class WrongBreaker:
         self.pause = self._next_pause()
         start = began if self.mistake == "pause-from-the-beginning" else now
         self.until = start + self.pause
-        self.last_failure = now
+        if self.mistake != "last-failure-not-noted":
+            self.last_failure = now
 
     def _next_pause(self) -> float:
         if self.mistake == "pause-does-not-grow":
@@ -158,6 +160,7 @@ class Situation:
 
 
 Workers = Sequence[Situation]
+OF_NONE = "the best of none"
 
 
 def _best(
@@ -167,25 +170,27 @@ def _best(
     able: Callable[[Situation], bool] = lambda w: w.allowed and not w.tried,
     least_of: Callable[[Situation], bool] | None = None,
     rank: Callable[[Situation], tuple[int, ...]] = lambda w: (-w.shared, w.load),
-) -> set[str]:
-    """The names of those that may be chosen; none, if none is able."""
+) -> set[str | None]:
+    """The names of those that may be chosen; None, if NoWorker is raised."""
     found = [worker for worker in workers if able(worker)]
     if not found:
-        return set()
+        return {None}
     least = min(worker.load for worker in workers if (least_of or able)(worker))
     near = [worker for worker in found if worker.load <= least + slack]
     best = min(map(rank, near), default=None)
-    return {worker.name for worker in near if rank(worker) == best}
+    return {worker.name for worker in near if rank(worker) == best} or {OF_NONE}
 
 
-CHOICES: Mapping[str, Callable[[Workers, int], set[str]]] = {
+CHOICES: Mapping[str, Callable[[Workers, int], set[str | None]]] = {
+    "nobody-not-said": lambda w, slack: {
+        OF_NONE if name is None else name for name in _best(w, slack)
+    },
     "pause-ignored": lambda w, slack: _best(w, slack, able=lambda one: not one.tried),
     "tried-again": lambda w, slack: _best(w, slack, able=lambda one: one.allowed),
     "prefix-ignored": lambda w, slack: _best(w, slack, rank=lambda one: (one.load,)),
     "load-ignored": lambda w, slack: _best(w, math.inf),
-    "bound-one-too-low": lambda w, slack: _best(w, max(slack - 1, 0)),
+    "bound-one-too-low": lambda w, slack: _best(w, slack - 1),
     "bound-one-too-high": lambda w, slack: _best(w, slack + 1),
-    "bound-without-slack": lambda w, slack: _best(w, 0),
     "least-of-all": lambda w, slack: _best(w, slack, least_of=lambda one: True),
     "load-before-prefix": lambda w, slack: _best(
         w, slack, rank=lambda one: (one.load, -one.shared)

@@ -1297,7 +1297,7 @@ CHANGES = {
         ),
         ("one-page-too-many", (FORGOTTEN, FORGOTTEN.replace("> self", "> 1 + self"))),
         ("one-page-too-few", (FORGOTTEN, FORGOTTEN.replace("> self", ">= self"))),
-        ("failures-not-noted", (PAUSED, "self.pause = pause")),
+        ("failures-not-noted", (PAUSED, "del pause")),
         ("pause-does-not-grow", (NEXT_PAUSE, "pause = self.first_pause")),
         (
             "pause-not-doubled",
@@ -1318,7 +1318,14 @@ CHANGES = {
             ),
         ),
         ("pause-from-the-beginning", (PAUSED, PAUSED.replace("now +", "began +"))),
-        ("every-failure-counts", ("            self.last_failure = now\n", "")),
+        ("last-failure-not-noted", ("            self.last_failure = now\n", "")),
+        (
+            "every-failure-counts",
+            (
+                f"        if began > self.last_failure:\n            {NEXT_PAUSE}",
+                f"        if now > self.last_failure:\n            {NEXT_PAUSE}",
+            ),
+        ),
         (
             "old-success-counts",
             (CLOSED, "        self.pause = 0.0\n        self.until = began\n"),
@@ -1341,7 +1348,7 @@ CHANGES = {
         ("load-ignored", (NEAR, "near = able")),
         ("bound-one-too-low", (NEAR, NEAR.replace("<=", "<"))),
         ("bound-one-too-high", (NEAR, NEAR.replace("least + ", "least + 1 + "))),
-        ("bound-without-slack", (NEAR, NEAR.replace(" + self.slack", ""))),
+        ("load-before-prefix", (NEAR, NEAR.replace(" + self.slack", ""))),
         ("least-of-all", (LEAST, LEAST.replace("in able", "in self.workers"))),
         (
             "load-before-prefix",
