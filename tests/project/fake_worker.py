@@ -1,4 +1,4 @@
-"""A worker that goes on with a text at once or slowly, for the tests of what is before it.
+"""A worker that goes on with texts, for the tests of what stands before it.
 
 python -m tests.project.fake_worker DESCRIPTOR PIECES SECONDS
 """
