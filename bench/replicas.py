@@ -1,4 +1,4 @@
-"""A worker killed under load: who is answered, who sees an error, and how long it lasts.
+"""A worker killed under load: who is answered, who sees an error, and for how long.
 
     python -m bench.replicas
 
