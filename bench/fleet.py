@@ -41,7 +41,7 @@ from course.steps import ROUTING, get_step
 REPLICAS, CLIENTS = (1, 2), (1, 8, 32)
 SECONDS = 8.0
 REQUESTS, AT_ONCE = 2000, 8
-WORKERS, CLIENTS_EACH = (1, 2, 5, 10, 20, 50, 100), 32
+WORKERS, CLIENTS_EACH = (1, 2, 5, 10, 20, 50, 100, 200), 32
 NEW_TOKENS = 32
 WARM_UP, COUNTED = 4.0, 8.0  # Seconds of the clock that does not wait.
 

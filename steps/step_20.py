@@ -16,7 +16,7 @@ Run: pixi run s20
 
 import math
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -241,9 +241,9 @@ class Router:
     async def answer(
         self,
         prompt: str,
-        send: Callable[[str], AsyncIterator[bytes]],
+        send: Callable[[str], AsyncGenerator[bytes, None]],
         clock: Callable[[], float],
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Have a request answered; if a worker fails before it has begun, by another.
 
         Args:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -286,7 +286,7 @@ class Fleet:
         asked, clock = outcome.asked, asyncio.get_running_loop().time
         await asyncio.sleep(asked.at)
 
-        def send(name: str) -> AsyncIterator[bytes]:
+        def send(name: str) -> AsyncGenerator[bytes, None]:
             return self._answer(books, outcome, name)
 
         answer = router.answer(asked.prompt, send, clock)
@@ -303,7 +303,7 @@ class Fleet:
 
     async def _answer(
         self, books: Books, outcome: Outcome, name: str
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Be a worker that was sent a request."""
         clock = asyncio.get_running_loop().time
         began, prompt = clock(), outcome.asked.prompt

@@ -1,4 +1,4 @@
-"""The manifest for Kubernetes says what its schema allows, and what belongs together."""
+"""The manifest for Kubernetes follows its schema, and its parts belong together."""
 
 import kubernetes_validate
 import pytest
