@@ -115,14 +115,14 @@ def fleet() -> tuple[str, str]:
             speeds = [f"{of['tokens_per_second']:.0f}" for of in by_clients.values()]
             name = f"{model['model']}, {replicas} {servers}"
             rows.append(f"| {' | '.join([name, *speeds])} |")
-    costs = " and ".join(
-        f"{1000 * cost:.2f} ms of a processor with {name}: {1 / cost:,.0f} a second"
+    costs = ", and ".join(
+        f"{1000 * cost:.2f} ms with {name} ({1 / cost:,.0f} requests a second)"
         for name, cost in found["routers"].items()
     )
     measured = "\n".join(rows) + (
-        f"\n\nA request costs a router {costs}, as long as it has a whole core. "
-        f"Measured on {machine['cores']} cores of an {machine['processor']}, which "
-        "clients, router and servers share.\n"
+        f"\n\nA router takes so much of a core's time for a request: {costs}. Measured "
+        f"on {machine['cores']} cores of an {machine['processor']}, which clients, "
+        "router and servers share.\n"
     )
     tokens = found["simulated"]["tokens"]
     workers = list(next(iter(tokens.values())))

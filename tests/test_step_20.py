@@ -127,7 +127,7 @@ def test_count(step):
     raise CheckFailed(f"PrefixIndex.count: {detail}", short=f"{count!r}")
 
 
-@pytest.mark.parametrize("room", [1, 4, 9])
+@pytest.mark.parametrize("room", [2, 4, 9])
 def test_add(step, room):
     """PrefixIndex.add: the page that is unused for longest is forgotten first"""
     prompts = [*random_prompts(room, 60)]
