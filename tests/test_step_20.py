@@ -48,7 +48,7 @@ PROMPTS = [
 
 @pytest.mark.parametrize("size", [1, 3, 4, 8])
 def test_page_keys(step, size):
-    """page_keys: equal where, and only where, all up to the end of the page is"""
+    """page_keys: equal where all up to the end of the page is"""
     found = [(prompt, keys_of(step, prompt, size)) for prompt in PROMPTS]
     for (one, keys), (other, others) in itertools.product(found, repeat=2):
         for place, pair in enumerate(zip(keys, others, strict=False)):
@@ -103,7 +103,7 @@ def random_prompts(seed, count):
 
 
 def test_count(step):
-    """PrefixIndex.count: the pages that are known, up to the first that is not"""
+    """PrefixIndex.count: the known pages, up to the first that is not"""
     known_keys = [0, 1, 2, 3, 5, 8, 9]
     index = step.PrefixIndex(100)
     index.pages.update(dict.fromkeys(known_keys))
@@ -129,7 +129,7 @@ def test_count(step):
 
 @pytest.mark.parametrize("room", [2, 4, 9])
 def test_add(step, room):
-    """PrefixIndex.add: the page that is unused for longest is forgotten first"""
+    """PrefixIndex.add: forgets what is unused for longest"""
     prompts = [*random_prompts(room, 60)]
     expected = [right_pages(prompts[: at + 1], room) for at in range(len(prompts))]
     index, found = step.PrefixIndex(room), []
@@ -205,7 +205,7 @@ BREAKER_TRACES = range(30)
 
 
 def test_breaker(step):
-    """Breaker: pauses after failures, each twice as long, with one trial after each"""
+    """Breaker: pauses, each twice as long, and a trial after each"""
     traces = [[*breaker_trace(seed)] for seed in BREAKER_TRACES]
     found = [allowed(make_breaker(step), trace) for trace in traces]
     right = [[[*probes.values()] for *_, probes in trace] for trace in traces]
@@ -320,7 +320,7 @@ def place(step, workers, slack):
 
 
 def test_choose(step):
-    """Router.choose: able, not too busy, shares the most pages, least loaded"""
+    """Router.choose: able, not too busy, most pages, least loaded"""
     found = [(w, slack, place(step, w, slack)) for w, slack in situations()]
     wrong = [one for one in found if not is_right(*one)]
     if not wrong:
@@ -426,7 +426,7 @@ def run(coroutine):
 
 
 def test_answered(step):
-    """Router.answer: the pieces of the worker's answer, and nothing else"""
+    """Router.answer: the worker's pieces, and nothing else"""
     scene = Scene(step, a="one")
     text, error = scene.read()
     if (text, error, scene.sent) != ("one", None, ["a"]):
@@ -439,7 +439,7 @@ def test_answered(step):
 
 
 def test_noted(step):
-    """Router.answer: load and pages are noted while a request is being answered"""
+    """Router.answer: load and pages are noted meanwhile"""
     scene = Scene(step, a="one", b="two")
 
     async def during():
@@ -470,7 +470,7 @@ def test_noted(step):
 
 
 def test_trial(step):
-    """Router.answer: after a pause one request is a trial, and a success ends it"""
+    """Router.answer: one trial after a pause; its success ends it"""
     scene = Scene(step, a="one")
     breaker = scene.worker("a").breaker
     breaker.failed(0.5, 0.9)
@@ -491,7 +491,7 @@ def test_trial(step):
 
 
 def test_retried(step):
-    """Router.answer: another worker answers where one fails before it has begun"""
+    """Router.answer: another answers if one fails at once"""
     scene = Scene(step, a="!", b="two")
     text, error = scene.read()
     detail = f"a fails, and b would answer. The request was sent to {scene.sent}."
@@ -515,7 +515,7 @@ def assert_failure_noted(scene, name):
 
 
 def test_broken_off(step):
-    """Router.answer: once the client has a piece of an answer, nothing is begun anew"""
+    """Router.answer: what has begun is never begun anew"""
     scene = Scene(step, a="on!", b="two")
     text, error = scene.read()
     detail = (
@@ -532,7 +532,7 @@ def test_broken_off(step):
 
 
 def test_given_up(step):
-    """Router.answer: as many workers are tried as may be, and no more"""
+    """Router.answer: as many are tried as may be, and no more"""
     scene = Scene(step, a="!", b="!", c="!", d="!", e="!")
     text, error = scene.read()
     tries = OPTIONS["max_tries"]
@@ -546,7 +546,7 @@ def test_given_up(step):
 
 
 def test_client_leaves(step):
-    """Router.answer: a client that goes away leaves no load behind"""
+    """Router.answer: a client that goes away leaves no load"""
     scene = Scene(step, a="one")
 
     async def leave():
@@ -575,7 +575,7 @@ def traces(step):
 
 
 def test_once(traces):
-    """1,440 requests, workers that come and go: each is answered once, or an error"""
+    """1,440 requests: each is answered once, or with an error"""
     for outcomes, router, _ in traces:
         for one in outcomes:
             got = [piece.decode() for piece in one.pieces]
@@ -601,7 +601,7 @@ def test_once(traces):
 
 
 def test_right_worker(traces):
-    """… each by a worker that is right for it: none in its pause, load in bounds"""
+    """the same: each by a worker that is right for it"""
     for outcomes, *_ in traces:
         for one in outcomes:
             if one.wrong:
@@ -612,7 +612,7 @@ def test_right_worker(traces):
 
 
 def test_nothing_left(traces):
-    """… and in the end no worker has any load"""
+    """the same: in the end, no worker has any load"""
     for _, router, _ in traces:
         if loads := {w.name: w.load for w in router.workers if w.load}:
             raise CheckFailed(
@@ -664,13 +664,13 @@ def ask(fleet, times):
 
 @pytest.mark.at_the_end
 def test_servers(fleet):
-    """two of MAX's servers behind your router: every text is Hugging Face's"""
+    """two servers of MAX: every text is Hugging Face's"""
     assert_texts(ask(fleet, 1))
 
 
 @pytest.mark.at_the_end
 def test_killed(fleet):
-    """one of them is killed at work: every text is there, and the same"""
+    """one is killed at work: every text is there, and the same"""
     under_way = ask(fleet, 4)
     under_way[len(STORIES)][1].result()
     fleet.kill(0)
@@ -679,7 +679,7 @@ def test_killed(fleet):
 
 @pytest.mark.at_the_end
 def test_back(fleet):
-    """it is started again: it is asked again, and every text is the same"""
+    """it comes back: it is asked again, and texts are the same"""
     fleet.restart(0)
     fleet.wait_until_asked(0)
     assert_texts(ask(fleet, 2))

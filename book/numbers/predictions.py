@@ -325,8 +325,8 @@ def predict_20(model: Any) -> str:
     """The pause after eight requests have broken off, and after eight trials."""
     del model
     together, trials = (load_solution(20).Breaker(1.0, 30.0) for _ in range(2))
-    for number in range(8):
-        together.failed(0.0, 2.0 + number / 100)
+    for place in range(8):
+        together.failed(0.0, 2.0 + place / 100)
         began = max(trials.until, 0.0)
         trials.failed(began, began + 0.01)
     return text(
