@@ -78,7 +78,7 @@ MISTAKES = {
     19: ("roll_back(len(tokens) - 1)", "roll_back(len(tokens))"),
     20: (
         "if began > self.last_failure:\n            pause",
-        "if True:\n            pause",
+        "if now > self.last_failure:\n            pause",
     ),
 }
 
