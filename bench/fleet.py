@@ -76,7 +76,7 @@ def readers_router(workers: list[str]) -> ServerProcess:
     file = str(get_step(ROUTING).solution)
     return ServerProcess(
         "The router",
-        *("course.serve.routing", file, HOST, f"{port}", *workers),
+        *("course.serve.routing", file, f"{port}", *workers),
         port=port,
     )
 

@@ -127,12 +127,16 @@ def form_with(steps: Sequence[int]) -> Form:
     for form, made_of in FORMS.items():
         if wanted <= made_of:
             return form
-    for number in (SERVING, ROUTING):
-        if number in wanted:
-            raise Misuse(
-                f"--with {number}: step {number} is no part of generating. `course "
-                "serve --code steps` is its."
-            )
+    if SERVING in wanted:
+        raise Misuse(
+            f"--with {SERVING}: step {SERVING} is no part of generating. `course serve "
+            "--code steps` is its."
+        )
+    if ROUTING in wanted:
+        raise Misuse(
+            f"--with {ROUTING}: step {ROUTING} is no part of generating. It stands "
+            "before servers; its chapter says how."
+        )
     raise Misuse(
         f"{options_of(steps)}: no model is made of all of these. Say fewer at a time."
     )

@@ -12,12 +12,13 @@ from typing import Any
 
 import httpx
 import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from course.check.loading import load_step
+from course.process.ports import HOST
+from course.serve.entrance import entrance
 from course.steps import ROUTING, get_step
 
 
@@ -40,13 +41,12 @@ class Front:
         self.sent: Counter[str] = Counter()
         # Workers are near: no proxy is asked for them. A text may take minutes.
         self._client = httpx.AsyncClient(trust_env=False, timeout=None)
-        self.app = Starlette(
-            routes=[
-                Route("/v1/completions", self.hand_over, methods=["POST"]),
-                Route("/v1/models", self.hand_over, methods=["GET"]),
-                Route("/health", self.health, methods=["GET"]),
-            ]
-        )
+        routes = [
+            Route("/v1/completions", self.hand_over, methods=["POST"]),
+            Route("/v1/models", self.hand_over, methods=["GET"]),
+            Route("/health", self.health, methods=["GET"]),
+        ]
+        self.app = entrance(routes, is_local=True)
 
     async def health(self, _: Request) -> Response:
         """Say which workers may be asked; an error if none may."""
@@ -114,10 +114,10 @@ def prompt_of(body: bytes) -> str:
 
 
 def main() -> None:
-    """Listen: `python -m course.serve.routing FILE HOST PORT WORKER…`."""
-    file, host, port, *workers = sys.argv[1:]
+    """Listen: `python -m course.serve.routing FILE PORT WORKER…`."""
+    file, port, *workers = sys.argv[1:]
     step = load_step(get_step(ROUTING), Path(file))
-    uvicorn.run(Front(step, workers).app, host=host, port=int(port), log_level="error")
+    uvicorn.run(Front(step, workers).app, host=HOST, port=int(port), log_level="error")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,9 @@ async def front(*workers):
     """A front of workers, and a client that asks it without a network."""
     app = Front(load_solution(20), workers).app
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://front") as asks:
+    async with httpx.AsyncClient(
+        transport=transport, base_url=f"http://{HOST}"
+    ) as asks:
         yield asks
 
 
@@ -80,6 +82,17 @@ def test_nobody():
     answer = ask(workers=[worker(dies_after=0), worker(dies_after=0)])
     assert answer.status_code == 503
     assert answer.json()["error"]["message"]
+
+
+def test_foreign_page():
+    """A page from elsewhere is turned away, as by one server."""
+
+    async def main():
+        async with worker() as url, front(url) as asks:
+            headers = {"Origin": "http://elsewhere.example"}
+            return await asks.post("/v1/completions", json={}, headers=headers)
+
+    assert asyncio.run(main()).status_code == 403
 
 
 def test_broken_off():
