@@ -13,12 +13,12 @@ INSTALL := .venv/bin/python -m pip install --quiet --no-compile --disable-pip-ve
 export PROMPT ?= Once upon a time
 ARGS ?=
 
-STEPS := s01 s02 s03 s04 s05 s06 s07 s08 s09 s10 s11 s12 s13 s14 s15 s16 s17 s18 s19
+STEPS := s01 s02 s03 s04 s05 s06 s07 s08 s09 s10 s11 s12 s13 s14 s15 s16 s17 s18 s19 s20
 
 .PHONY: help setup generate test test-all test-gpu watch check-all warm serve bench book build-book remake lint fmt $(STEPS)
 
 help: ## Show this list
-	@echo "make s01 … s19      check a step"
+	@echo "make s01 … s20      check a step"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 .venv/installed: pyproject.toml

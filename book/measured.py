@@ -100,6 +100,49 @@ def lookups() -> str:
     )
 
 
+def fleet() -> tuple[str, str]:
+    """What bench/fleet.py measured on one machine, and what it counted on many."""
+    found: dict[str, Any] = json.loads((FOLDER / "fleet.json").read_text("utf-8"))
+    machine = found["machine"]
+    counts = list(found["servers"][0]["replicas"]["1"])
+    rows = [
+        f"| tokens a second, by clients | {' | '.join(counts)} |",
+        "| --- |" + " ---: |" * len(counts),
+    ]
+    for model in found["servers"]:
+        for replicas, by_clients in model["replicas"].items():
+            servers = "server" if replicas == "1" else "servers"
+            speeds = [f"{of['tokens_per_second']:.0f}" for of in by_clients.values()]
+            name = f"{model['model']}, {replicas} {servers}"
+            rows.append(f"| {' | '.join([name, *speeds])} |")
+    costs = ", and ".join(
+        f"{1000 * cost:.2f} ms with {name} ({1 / cost:,.0f} requests a second)"
+        for name, cost in found["routers"].items()
+    )
+    measured = "\n".join(rows) + (
+        f"\n\nA router takes so much of a core's time for a request: {costs}. Measured "
+        f"on {machine['cores']} cores of an {machine['processor']}, which clients, "
+        "router and servers share.\n"
+    )
+    tokens = found["simulated"]["tokens"]
+    workers = list(next(iter(tokens.values())))
+    rows = [
+        f"| tokens a second, by workers | {' | '.join(workers)} |",
+        "| --- |" + " ---: |" * len(workers),
+    ]
+    for name, speeds in tokens.items():
+        figures = [f"{speed:,.0f}" for speed in speeds.values()]
+        shown = "a router that takes no time" if name == "no router" else name
+        rows.append(f"| {' | '.join([shown, *figures])} |")
+    simulated = "\n".join(rows) + (
+        f"\n\n{found['simulated']['model'].capitalize()}, 32 tokens for each request, "
+        f"{found['simulated']['clients_each']} clients for each worker: "
+        f"{found['simulated']['clients_each'] * int(workers[-1]):,} clients at the "
+        "end.\n"
+    )
+    return measured, simulated
+
+
 def last_rungs() -> dict[str, Any]:
     """What bench/rungs.py measured."""
     measured: dict[str, Any] = json.loads((FOLDER / "rungs.json").read_text("utf-8"))

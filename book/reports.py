@@ -76,6 +76,10 @@ MISTAKES = {
     ),
     18: ("-(-len(text) // self.page_size)", "len(text) // self.page_size"),
     19: ("roll_back(len(tokens) - 1)", "roll_back(len(tokens))"),
+    20: (
+        "if began > self.last_failure:\n            pause",
+        "if now > self.last_failure:\n            pause",
+    ),
 }
 
 

@@ -20,6 +20,7 @@ from book.measured import (
     compared,
     dtype_by_dtype,
     exactness,
+    fleet,
     lookups,
     measured_on,
     milliseconds,
@@ -247,6 +248,7 @@ def _writes(number: int) -> str:
         17: "read the weights as fast as memory allows, and fewer bytes of them",
         18: "write for many readers at once, behind an address",
         19: "several tokens a pass, where a text repeats itself",
+        20: "several servers behind one address, one of which may die",
     }[number]
 
 
@@ -261,6 +263,7 @@ if __name__ == "__main__":
         "rungs.md": rungs(),
         "served.md": served(),
         "lookup.md": lookups(),
+        "fleet.md": page(**dict(zip(("measured", "simulated"), fleet(), strict=True))),
         "parameters.md": parameters(),
         "activations.md": activations(),
         "cache.md": cache(),

@@ -49,6 +49,9 @@ Dtype = Annotated[
     Literal["float32", "bfloat16", "int8"],
     typer.Option(help="How weights are kept."),
 ]
+Policy = Literal[
+    "cache_aware", "consistent_hash", "power_of_two", "random", "round_robin"
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
@@ -439,12 +442,32 @@ def serve(
     code: Code = "solutions",
     dtype: Dtype = "float32",
     device: Device = "auto",
+    replicas: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="How many servers on this machine, with vllm-router in front.",
+        ),
+    ] = 1,
+    worker: Annotated[
+        list[str],
+        typer.Option(
+            metavar="URL",
+            help="A server elsewhere that takes part; may be given several times.",
+        ),
+    ] = [],  # noqa: B006
+    policy: Annotated[
+        Policy, typer.Option(help="How the router chooses among the servers.")
+    ] = "cache_aware",
 ) -> None:
     """Serve a GPT-2 over HTTP, as the OpenAI API does, with a page to write with.
 
     A prompt and its max_tokens must fit the model together. Without
     max_tokens, 200 tokens follow, or as many as fit. `course generate`
     does the same.
+
+    With --replicas or --worker, vllm-router stands before several
+    servers. One that dies is started anew; --replicas 0 starts none here.
     """
     from course.serve.command import serve as serve_it
     from course.serve.server import ServeOptions
@@ -457,6 +480,9 @@ def serve(
         code=code,
         dtype=dtype,
         device=device,
+        replicas=replicas,
+        workers=tuple(worker),
+        policy=policy,
     )
     replace_unwritable(notes())
     serve_it(options, notes())

@@ -16,6 +16,8 @@ SERVING = 18
 """The step that no text needs, but a server."""
 SPECULATION = 19
 """The step that looks up what may follow."""
+ROUTING = 20
+"""The step in front of servers."""
 MOJO_STEP = 17
 """The step that has a Mojo file beside its Python file."""
 
@@ -106,6 +108,7 @@ STEPS = (
     Step(17, "A Mojo kernel", 65, "hard"),
     Step(18, "Serving", 70, "hard"),
     Step(19, "Speculation", 50, "medium"),
+    Step(20, "More than one server", 65, "hard"),
 )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from book.generated import SOURCE
 from book.measured import one_run_of_rungs
-from book.numbers import example, part_one, part_two, serving, speculation
+from book.numbers import example, part_one, part_two, routing, serving, speculation
 from book.numbers.predictions import PREDICTIONS
 from course.check.report import as_text
 from course.check.result import StepResult
@@ -27,6 +27,7 @@ MAKERS = [
     *part_two.MAKERS,
     serving.step_18,
     speculation.step_19,
+    routing.step_20,
 ]
 RIGHT = [get_step(1), get_step(17)]
 """The steps whose chapters show the report of the solution."""

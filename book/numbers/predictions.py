@@ -321,6 +321,26 @@ def predict_19(model: Any) -> str:
     )
 
 
+def predict_20(model: Any) -> str:
+    """The pause after eight requests have broken off, and after eight trials."""
+    del model
+    together, trials = (load_solution(20).Breaker(1.0, 30.0) for _ in range(2))
+    for place in range(8):
+        together.failed(0.0, 2.0 + place / 100)
+        began = max(trials.until, 0.0)
+        trials.failed(began, began + 0.01)
+    return text(
+        columns(
+            ["what failed", "pause (s)"],
+            [
+                ["eight requests that were under way", f"{together.pause:g}"],
+                ["eight trials, one after the other", f"{trials.pause:g}"],
+            ],
+            [35, 10],
+        )
+    )
+
+
 PREDICTIONS: list[Callable[[Any], str]] = [
     predict_01,
     predict_02,
@@ -341,4 +361,5 @@ PREDICTIONS: list[Callable[[Any], str]] = [
     predict_17,
     predict_18,
     predict_19,
+    predict_20,
 ]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from book.gpt2 import GPT2
-from book.pictures import embeddings, part_two, serving, speculation
+from book.pictures import embeddings, part_two, routing, serving, speculation
 from book.pictures.attention import attention
 from book.pictures.band_part import band_part
 from book.pictures.distributions import distributions
@@ -34,6 +34,7 @@ def draw_all() -> dict[str, Drawing]:
         *part_two.DRAWINGS,
         *serving.DRAWINGS,
         *speculation.DRAWINGS,
+        *routing.DRAWINGS,
         ladder,
     ):
         drawings[draw.__name__] = draw()

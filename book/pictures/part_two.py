@@ -22,6 +22,7 @@ HERE: dict[int, tuple[set[str], str]] = {
     17: ({"attn", "mlp", "lm_head"}, "where the time goes"),
     18: ({"text", "attn", "next", "loop"}, "many texts at once"),
     19: ({"text", "next", "loop"}, "several tokens a pass"),
+    20: ({"text"}, "which server gets the text"),
 }
 
 

@@ -23,13 +23,15 @@ class CheckedServer(ServerProcess):
 
     Args:
         path: The step 18; the siblings that it imports are the solutions.
+        port: Where it listens; by default, at one that is free.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, port: int | None = None) -> None:
         self._path = path
         self._stack = contextlib.ExitStack()
         model = self._stack.enter_context(plain_path(DEMO_MODEL))
-        port, metrics_port = free_ports(2)
+        free_port, metrics_port = free_ports(2)
+        port = port or free_port
         super().__init__(
             "MAX's server",
             *("course.check.server_process", "serve"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from course.errors import Misuse, assert_text
-from course.steps import SERVING, SPECULATION, get_step
+from course.steps import ROUTING, SERVING, SPECULATION, get_step
 
 Form = Literal["eager", "embeddings", "compiled", "kernels", "cached"]
 
@@ -131,6 +131,11 @@ def form_with(steps: Sequence[int]) -> Form:
         raise Misuse(
             f"--with {SERVING}: step {SERVING} is no part of generating. `course serve "
             "--code steps` is its."
+        )
+    if ROUTING in wanted:
+        raise Misuse(
+            f"--with {ROUTING}: step {ROUTING} is no part of generating. It stands "
+            "before servers; its chapter says how."
         )
     raise Misuse(
         f"{options_of(steps)}: no model is made of all of these. Say fewer at a time."

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import shlex
 import signal
 import socket
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +23,7 @@ from course.plain_path import plain_path
 from course.runtime import assert_device
 from course.serve.handover import hand_over
 from course.serve.kernels import find_sources
+from course.serve.replicas import Replicas, assert_router
 from course.serve.server import ModelServer, ServeOptions
 from course.serve.server_process import GRACE
 from course.steps import DEMO_MODEL, get_step
@@ -39,31 +42,78 @@ def serve(options: ServeOptions, notes: Console) -> None:
         CourseError: The model or the port cannot be used, or the server has died.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if options.replicas == 1 and not options.workers:
+            serve_one(options, notes)
+        else:
+            with replicas(options, notes) as several:
+                announce(options, several.listener, notes)
+                signal.pause()
+    except KeyboardInterrupt:
+        notes.print("The server has stopped.")
+
+
+def serve_one(options: ServeOptions, notes: Console) -> None:
+    """Serve without a router.
+
+    Raises:
+        CourseError: The model or the port cannot be used, or the server has died.
+    """
+    with (
+        prepared(options, notes) as start,
+        listen(options.host, options.port) as listener,
+        start(listener, []) as server,
+    ):
+        try:
+            server.wait_until_ready(notes)
+            announce(options, listener, notes)
+            # Nobody is to wait at a server that has died.
+            listener.close()
+            server.serve_forever()
+        except KeyboardInterrupt:
+            # Time for running requests, and for MAX to end the model's process.
+            server.stop(GRACE + 10)
+            raise
+
+
+@contextlib.contextmanager
+def replicas(options: ServeOptions, notes: Console) -> Iterator[Replicas]:
+    """Several servers, ready at one address.
+
+    Raises:
+        CourseError: The model or the port cannot be used, or something cannot start.
+    """
+    assert_router()
+    with (
+        prepared(options, notes) as start,
+        listen(options.host, options.port) as listener,
+        Replicas(
+            options, start, listener, address_of(listener, options.host), notes
+        ) as several,
+    ):
+        yield several
+
+
+@contextlib.contextmanager
+def prepared(
+    options: ServeOptions, notes: Console
+) -> Iterator[Callable[[socket.socket, list[int]], ModelServer]]:
+    """Lay out the model, and return what starts a server of it.
+
+    Raises:
+        CourseError: The model cannot be used.
+    """
     assert_device(options.device, notes)
     architecture = find_architecture(options.code)
     kernels = find_sources(options.code, options.dtype)
     with say(notes, "checking the model"):
         model = open_checkpoint(options.model or str(DEMO_MODEL))
-    try:
-        with contextlib.ExitStack() as stack:
-            made = tempfile.TemporaryDirectory(prefix="course-served-")
-            folder = Path(stack.enter_context(made))
-            hand_over(model, folder)
-            with listen(options.host, options.port) as listener:
-                bound, port, *_ = listener.getsockname()
-                folder = stack.enter_context(plain_path(folder))
-                server = ModelServer(options, folder, architecture, kernels, listener)
-            stack.enter_context(server)
-            try:
-                server.wait_until_ready(notes)
-                announce(options, bound, port, notes)
-                server.serve_forever()
-            except KeyboardInterrupt:
-                # Time for running requests, and for MAX to end the model's process.
-                server.stop(GRACE + 10)
-                raise
-    except KeyboardInterrupt:
-        notes.print("The server has stopped.")
+    with contextlib.ExitStack() as stack:
+        made = tempfile.TemporaryDirectory(prefix="course-served-")
+        folder = Path(stack.enter_context(made))
+        hand_over(model, folder)
+        folder = stack.enter_context(plain_path(folder))
+        yield functools.partial(ModelServer, options, folder, architecture, kernels)
 
 
 def find_architecture(code: str) -> str:
@@ -117,18 +167,28 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def announce(options: ServeOptions, bound: str, port: int, notes: Console) -> None:
+def address_of(listener: socket.socket, host: str) -> str:
+    """The URL of a socket for clients on this machine.
+
+    Args:
+        listener: The socket.
+        host: What `--host` says.
+    """
+    bound, port, *_ = listener.getsockname()
+    # In a URL, what stands behind % in an IPv6 address is written %25.
+    name = EVERYWHERE.get(bound, host).replace("%", "%25")
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def announce(options: ServeOptions, listener: socket.socket, notes: Console) -> None:
     """Say where the server is, and show how it is used.
 
     Args:
         options: What `course serve` is asked for.
-        bound: The IP address at which it listens.
-        port: Its port.
+        listener: The socket.
         notes: Where it is said.
     """
-    # In a URL, what stands behind % in an IPv6 address is written %25.
-    host = EVERYWHERE.get(bound, options.host).replace("%", "%25")
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    address = address_of(listener, options.host)
     body = {"model": options.name, "prompt": "Once upon a time", "max_tokens": 60}
     # The server is near, and a proxy that the shell knows of may not find it.
     curl = ["curl", "--noproxy", "*", f"{address}/v1/completions"]
@@ -139,7 +199,7 @@ def announce(options: ServeOptions, bound: str, port: int, notes: Console) -> No
         "Or from the command line:",
         shlex.join(curl),
     ]
-    if bound in EVERYWHERE:
+    if listener.getsockname()[0] in EVERYWHERE:
         lines.insert(1, "Everyone who can reach this machine can use it.")
     for line in lines:
         # In one piece and as it is, for it to be copied.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ class ServeOptions:
     code: str = "solutions"
     dtype: str = "float32"
     device: str = "auto"
+    replicas: int = 1
+    workers: tuple[str, ...] = ()
+    policy: str = "cache_aware"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done before anything is."""
@@ -60,6 +63,7 @@ class ModelServer(Child):
         architecture: Where MAX finds it.
         kernels: The Mojo sources; None for MAX's own operations.
         listener: The socket; the caller closes its own copy.
+        cores: On which it computes; by default, on all.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class ModelServer(Child):
         architecture: str,
         kernels: Path | None,
         listener: socket.socket,
+        cores: Sequence[int] = (),
     ) -> None:
         order = Order(
             folder=str(folder),
@@ -79,6 +84,7 @@ class ModelServer(Child):
             device=options.device,
             max_batch_size=options.max_batch_size,
             listener=listener.fileno(),
+            cores=list(cores),
         )
         descriptor, log_file = tempfile.mkstemp(prefix="course-serve-")
         with os.fdopen(descriptor) as log:

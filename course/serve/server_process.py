@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import signal
 import socket
 import sys
@@ -39,7 +40,8 @@ class Order:
         dtype: How weights are kept.
         device: auto, cpu or gpu.
         max_batch_size: How many texts the model goes on with at a time.
-        listener: The file descriptor of the listening socket.
+        listener: The file descriptor of the socket.
+        cores: On which it computes; all if there are none.
     """
 
     folder: str
@@ -50,6 +52,7 @@ class Order:
     device: str
     max_batch_size: int
     listener: int
+    cores: list[int]
 
     def write(self) -> str:
         """Write the order as an argument for this module."""
@@ -61,6 +64,9 @@ def main(order: Order) -> None:
     listener = socket.socket(fileno=order.listener)
     listener.set_inheritable(False)
     signal.signal(signal.SIGTERM, _leave)
+    if order.cores:
+        # Before MAX starts as many threads as there are.
+        os.sched_setaffinity(0, order.cores)
     with _errors_to_the_parent():
         serve(order, listener)
 

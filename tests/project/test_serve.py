@@ -17,7 +17,7 @@ import torch
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
 from course.serve.command import NEEDED
-from course.serve.gateway import LARGEST_BODY
+from course.serve.entrance import LARGEST_BODY
 from course.serve.server import ServeOptions
 from course.serve.stop import split_at_stop
 from course.skeleton import make_skeleton

@@ -8,11 +8,11 @@ import pytest
 from course.errors import Misuse
 from course.generate.request import FORMS, Request
 from course.skeleton import make_skeleton
-from course.steps import ROOT, SERVING, SPECULATION, STEPS, get_step
+from course.steps import ROOT, ROUTING, SERVING, SPECULATION, STEPS, get_step
 from tests.project.finished import finish
 
 GREEDY = ("The little fox", "--greedy", "--max-new-tokens", 5)
-HEARD = [step.number for step in STEPS if step.number != SERVING]
+HEARD = [step.number for step in STEPS if step.number not in (SERVING, ROUTING)]
 thorough = pytest.mark.thorough
 
 
@@ -146,6 +146,7 @@ def test_a_kernel_that_does_not_compile(tmp_path, steps, generate):
     [
         ({"transplants": [0]}, "There is no step 0"),
         ({"transplants": [SERVING]}, f"step {SERVING} is no part of generating"),
+        ({"transplants": [ROUTING]}, f"step {ROUTING} is no part of generating"),
         ({"transplants": [7, 17]}, "--with 7 --with 17: no model is made of all"),
         ({"transplants": [5, 10]}, "--with 5 --with 10: no model is made of all"),
         ({"transplants": [7], "code": "steps"}, "--code steps does not go with"),

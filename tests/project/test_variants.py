@@ -7,7 +7,7 @@ from tests.project.mutants.variants import VARIANTS
 from tests.project.mutants.variants_part_two import VARIANTS_PART_TWO
 
 EVERY = [*VARIANTS, *VARIANTS_PART_TWO]
-COMPILED = (14, 15, 17, 18)
+COMPILED = (14, 15, 17, 18, 20)
 
 
 @pytest.fixture(scope="module", params=portions(steps_of(EVERY), COMPILED))

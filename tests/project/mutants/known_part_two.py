@@ -1,4 +1,4 @@
-"""The known mistakes of steps 13 to 19 made in a solution, and more wrong versions.
+"""The known mistakes of steps 13 to 20 made in a solution, and more wrong versions.
 
 As in `known.py`, but without what only a compiled graph shows: it takes MAX a minute.
 """
@@ -279,6 +279,38 @@ UNREAD = "unread = tokens[decoder.length :]"
 READ_BOTH = "logits = decoder.read([*unread, *proposal], len(proposal) + 1)"
 ROLLED = "decoder.roll_back(len(tokens) - 1)"
 GROWN_TEXT = "        tokens += chosen\n"
+
+# Step 20
+KEYED = "key = hash((key, prompt[end - page_size : end]))"
+KEY_ENDS = "for end in range(page_size, len(prompt) + 1, page_size):"
+UNKNOWN = "            if key not in self.pages:\n                return count\n        return len(keys)"
+REMEMBERED = """        for key in reversed(keys):
+            self.pages[key] = None
+            self.pages.move_to_end(key)
+"""
+FORGOTTEN = """        while len(self.pages) > self.room:
+            self.pages.popitem(last=False)
+"""
+TRIAL = "self.until = now + self.pause"
+CLOSED = """        if began > self.last_failure:
+            self.pause = 0.0
+            self.until = began
+"""
+NEXT_PAUSE = "pause = min(max(2 * self.pause, self.first_pause), self.longest_pause)"
+PAUSED = "self.pause, self.until = pause, now + pause"
+ALLOWED = "if worker.breaker.allows(now) and worker not in tried"
+NOBODY = """        if not able:
+            raise NoWorker(f"None of {len(self.workers)} workers can be asked now.")
+"""
+LEAST = "least = min(worker.load for worker in able)"
+NEAR = "near = [worker for worker in able if worker.load <= least + self.slack]"
+RANKED = "key=lambda worker: (-worker.index.count(keys), worker.load)"
+SUCCESS_TOLD = "                worker.breaker.succeeded(began)\n"
+FAILURE_TOLD = "                worker.breaker.failed(began, clock())\n"
+GIVEN_UP = """                if has_begun or len(tried) == self.max_tries:
+                    raise
+"""
+UNLOADED = "                worker.load -= 1\n"
 
 CHANGES = {
     13: [
@@ -1209,6 +1241,148 @@ CHANGES = {
         ),
         (None, (LOOKUP_ROOM, LOOKUP_ROOM.replace("num_proposals", "1"))),
         (None, (GROWN_TEXT, "        tokens += chosen[:1]\n")),
+    ],
+    20: [
+        ("page-by-itself", (KEYED, KEYED.replace("(key, ", "(0, "))),
+        ("page-by-itself", (KEYED, "key = hash(prompt[end - page_size : end])")),
+        ("keys-all-the-same", (KEYED, "key = hash(key)")),
+        (None, (KEYED, KEYED.replace("(key, ", "(end, "))),
+        ("rest-counted", (KEY_ENDS, KEY_ENDS.replace("+ 1", "+ page_size"))),
+        ("last-page-left-out", (KEY_ENDS, KEY_ENDS.replace(" + 1", ""))),
+        ("one-key-only", ("    return keys\n\n\n", "    return [key]\n\n\n")),
+        ("no-keys", ("        keys.append(key)\n", "")),
+        (
+            "counted-anywhere",
+            ("for count, key in enumerate(keys):", "for count, key in ():"),
+            (
+                "        return len(keys)",
+                "        return sum(key in self.pages for key in keys)",
+            ),
+        ),
+        (
+            "all-or-nothing",
+            (UNKNOWN, UNKNOWN.replace("return count", "return 0")),
+        ),
+        (
+            "counted-one-too-few",
+            (
+                UNKNOWN,
+                UNKNOWN.replace("return count", "return max(count - 1, 0)").replace(
+                    "return len(keys)", "return max(len(keys) - 1, 0)"
+                ),
+            ),
+        ),
+        ("all-counted", (UNKNOWN, "            pass\n        return len(keys)")),
+        (
+            "size-of-the-index",
+            (UNKNOWN, "            pass\n        return len(self.pages)"),
+        ),
+        ("not-remembered", (REMEMBERED, "")),
+        ("never-forgets", (FORGOTTEN, "")),
+        ("newest-forgotten", (FORGOTTEN, FORGOTTEN.replace("last=False", ""))),
+        (
+            "use-not-noted",
+            (
+                REMEMBERED,
+                REMEMBERED.replace("            self.pages.move_to_end(key)\n", ""),
+            ),
+        ),
+        (
+            "first-page-forgotten-first",
+            (REMEMBERED, REMEMBERED.replace("reversed(keys)", "keys")),
+        ),
+        (
+            "forgets-all",
+            (FORGOTTEN, FORGOTTEN.replace("popitem(last=False)", "clear()")),
+        ),
+        ("one-page-too-many", (FORGOTTEN, FORGOTTEN.replace("> self", "> 1 + self"))),
+        ("one-page-too-few", (FORGOTTEN, FORGOTTEN.replace("> self", ">= self"))),
+        ("failures-not-noted", (PAUSED, "del pause")),
+        ("pause-does-not-grow", (NEXT_PAUSE, "pause = self.first_pause")),
+        (
+            "pause-not-doubled",
+            (
+                NEXT_PAUSE,
+                "pause = min(self.pause + self.first_pause, self.longest_pause)",
+            ),
+        ),
+        (
+            "pause-without-bound",
+            (NEXT_PAUSE, "pause = max(2 * self.pause, self.first_pause)"),
+        ),
+        (
+            "first-pause-too-long",
+            (
+                NEXT_PAUSE,
+                "pause = min(2 * (self.pause or self.first_pause), self.longest_pause)",
+            ),
+        ),
+        ("pause-from-the-beginning", (PAUSED, PAUSED.replace("now +", "began +"))),
+        ("last-failure-not-noted", ("            self.last_failure = now\n", "")),
+        (
+            "every-failure-counts",
+            (
+                f"        if began > self.last_failure:\n            {NEXT_PAUSE}",
+                f"        if now > self.last_failure:\n            {NEXT_PAUSE}",
+            ),
+        ),
+        (
+            "old-success-counts",
+            (CLOSED, "        self.pause = 0.0\n        self.until = began\n"),
+        ),
+        ("success-not-noted", (CLOSED, "        pass\n")),
+        (
+            "pause-remembered",
+            (CLOSED, CLOSED.replace("            self.pause = 0.0\n", "")),
+        ),
+        (
+            "still-waits",
+            (CLOSED, CLOSED.replace("            self.until = began\n", "")),
+        ),
+        ("everybody-is-a-trial", (TRIAL, "pass")),
+        ("pause-ignored", (ALLOWED, "if worker not in tried")),
+        ("tried-again", (ALLOWED, ALLOWED.removesuffix(" and worker not in tried"))),
+        ("nobody-not-said", (NOBODY, "")),
+        (None, (NOBODY, NOBODY.replace("NoWorker(", "WorkerFailed("))),
+        ("prefix-ignored", (RANKED, "key=lambda worker: worker.load")),
+        ("load-ignored", (NEAR, "near = able")),
+        ("bound-one-too-low", (NEAR, NEAR.replace("<=", "<"))),
+        ("bound-one-too-high", (NEAR, NEAR.replace("least + ", "least + 1 + "))),
+        ("load-before-prefix", (NEAR, NEAR.replace(" + self.slack", ""))),
+        ("least-of-all", (LEAST, LEAST.replace("in able", "in self.workers"))),
+        (
+            "load-before-prefix",
+            (RANKED, "key=lambda worker: (worker.load, -worker.index.count(keys))"),
+        ),
+        ("fewest-shared", (RANKED, RANKED.replace("-worker", "worker"))),
+        (
+            "most-loaded-of-equals",
+            (RANKED, RANKED.replace(", worker.load", ", -worker.load")),
+        ),
+        ("any-of-equals", (RANKED, "key=lambda worker: -worker.index.count(keys)")),
+        ("load-not-raised", ("            worker.load += 1\n", "")),
+        ("load-not-lowered", (UNLOADED, "                pass\n")),
+        ("pages-not-noted", ("            worker.index.add(keys)\n", "")),
+        ("pages-kept", ("                worker.index.clear()\n", "")),
+        ("trial-not-noted", ("            worker.breaker.begin(began)\n", "")),
+        ("success-not-told", (SUCCESS_TOLD, "")),
+        ("failure-not-told", (FAILURE_TOLD, "")),
+        ("not-retried", (GIVEN_UP, "                raise\n")),
+        (
+            "same-worker-again",
+            (FAILURE_TOLD, ""),
+            ("            tried.append(worker)\n", ""),
+        ),
+        ("begun-anew", (GIVEN_UP, GIVEN_UP.replace("has_begun or ", ""))),
+        ("looks-finished", (GIVEN_UP, GIVEN_UP.replace("raise", "return"))),
+        (
+            "tried-without-end",
+            (GIVEN_UP, GIVEN_UP.replace(" or len(tried) == self.max_tries", "")),
+        ),
+        (
+            "given-up-too-early",
+            (GIVEN_UP, GIVEN_UP.replace("len(tried)", "1 + len(tried)")),
+        ),
     ],
 }
 

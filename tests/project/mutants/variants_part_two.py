@@ -1,4 +1,4 @@
-"""Right implementations of steps 13, 15, 16, 18 and 19 in other styles.
+"""Right implementations of steps 13, 15, 16 and 18 to 20 in other styles.
 
 Those of step 15 change what NumPy does, not the graph: to compile another takes MAX
 minutes.
@@ -540,6 +540,57 @@ CHANGES = {
             (
                 known.PAUSE,
                 "self.length = 0 if accepted else min(self.longest, (self.length + 1) * 2 - 1)",
+            ),
+        ),
+    ],
+    20: [
+        (
+            "beginnings as keys",
+            (known.KEYED, "key = hash(prompt[:end])"),
+        ),
+        (
+            "counted by takewhile",
+            (
+                "        for count, key in enumerate(keys):\n" + known.UNKNOWN,
+                "        from itertools import takewhile\n\n        return len([*takewhile(self.pages.__contains__, keys)])",
+            ),
+        ),
+        (
+            "an index made anew",
+            (
+                known.REMEMBERED,
+                "        for key in keys[::-1]:\n            self.pages.pop(key, None)\n            self.pages[key] = None\n",
+            ),
+            (
+                known.FORGOTTEN,
+                "        for key in [*self.pages][: max(len(self.pages) - self.room, 0)]:\n            del self.pages[key]\n",
+            ),
+        ),
+        (
+            "pauses by an if",
+            (
+                known.NEXT_PAUSE,
+                "pause = min(2 * self.pause or self.first_pause, self.longest_pause)",
+            ),
+            (known.TRIAL, "if self.pause:\n            self.until = now + self.pause"),
+        ),
+        (
+            "the best of a sorted list",
+            (
+                f"return min(near, {known.RANKED})",
+                "near.sort(key=lambda worker: worker.load)\n        return max(near, key=lambda worker: worker.index.count(keys))",
+            ),
+        ),
+        (
+            "a set of those tried",
+            ("tried: list[Worker] = []", "tried: set[Worker] = set()"),
+            ("tried.append(worker)", "tried.add(worker)"),
+        ),
+        (
+            "raised otherwise",
+            (
+                known.GIVEN_UP,
+                "                can_retry = not has_begun and len(tried) < self.max_tries\n                if can_retry:\n                    continue\n                raise\n",
             ),
         ),
     ],

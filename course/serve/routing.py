@@ -1,0 +1,124 @@
+"""One address in front of several servers: step 20's router says which one answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from course.check.loading import load_step
+from course.process.ports import HOST
+from course.serve.entrance import entrance
+from course.steps import ROUTING, get_step
+
+
+class Front:
+    """An app that hands requests to workers, and answers to clients as they come.
+
+    Args:
+        step: The module of step 20.
+        workers: The URLs of the servers.
+        options: Those of its router.
+
+    Attributes:
+        app: What listens.
+        sent: How many requests each worker was sent.
+    """
+
+    def __init__(self, step: Any, workers: Sequence[str], **options: Any) -> None:
+        self.step = step
+        self.router = step.Router(workers, **options)
+        self.sent: Counter[str] = Counter()
+        # Workers are near: no proxy is asked for them. A text may take minutes.
+        self._client = httpx.AsyncClient(trust_env=False, timeout=None)
+        routes = [
+            Route("/v1/completions", self.hand_over, methods=["POST"]),
+            Route("/v1/models", self.hand_over, methods=["GET"]),
+            Route("/health", self.health, methods=["GET"]),
+        ]
+        self.app = entrance(routes, is_local=True)
+
+    async def health(self, _: Request) -> Response:
+        """Say which workers may be asked; an error if none may."""
+        now = time.monotonic()
+        able = [w.name for w in self.router.workers if w.breaker.allows(now)]
+        return JSONResponse({"workers": able}, status_code=200 if able else 503)
+
+    async def hand_over(self, request: Request) -> Response:
+        """Have a worker answer, and pass on what it says.
+
+        What breaks off in the middle breaks off for the client as well: the connection
+        is closed before the end of the answer.
+        """
+        body = await request.body()
+        head: httpx.Response | None = None
+
+        async def send(worker: str) -> AsyncIterator[bytes]:
+            nonlocal head
+            self.sent[worker] += 1
+            url = f"{worker}{request.url.path}"
+            kind = {"Content-Type": request.headers.get("Content-Type", "")}
+            try:
+                async with self._client.stream(
+                    request.method, url, content=body, headers=kind
+                ) as head:
+                    if head.status_code >= 500:
+                        raise self.step.WorkerFailed(f"{worker}: {head.status_code}.")
+                    async for piece in head.aiter_raw():
+                        yield piece
+            except httpx.TransportError as error:
+                raise self.step.WorkerFailed(f"{worker}: {error!r}.") from error
+
+        pieces = self.router.answer(prompt_of(body), send, time.monotonic)
+        try:
+            # Nothing is said to the client before there is something to say.
+            first = await anext(pieces, b"")
+        except (self.step.NoWorker, self.step.WorkerFailed) as error:
+            return JSONResponse(
+                {"error": {"message": str(error), "type": "server_error"}},
+                status_code=503,
+                headers={"Retry-After": "1"},
+            )
+        assert head is not None
+        return StreamingResponse(
+            _with(first, pieces),
+            status_code=head.status_code,
+            headers={"Content-Type": head.headers.get("Content-Type", "")},
+        )
+
+
+async def _with(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in pieces:
+        yield piece
+
+
+def prompt_of(body: bytes) -> str:
+    """The prompt in a request; nothing, where there is none."""
+    try:
+        prompt = json.loads(body)["prompt"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    # Token IDs and lists of prompts are compared as they are written.
+    return prompt if isinstance(prompt, str) else json.dumps(prompt)
+
+
+def main() -> None:
+    """Listen: `python -m course.serve.routing FILE PORT WORKER…`."""
+    file, port, *workers = sys.argv[1:]
+    step = load_step(get_step(ROUTING), Path(file))
+    uvicorn.run(Front(step, workers).app, host=HOST, port=int(port), log_level="error")
+
+
+if __name__ == "__main__":
+    main()

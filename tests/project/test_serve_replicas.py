@@ -1,0 +1,278 @@
+"""Several servers behind one address: every text is whole, or ends in an error."""
+
+import contextlib
+import functools
+import itertools
+import json
+import os
+import re
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import openai
+import pytest
+import torch
+from rich.console import Console
+from transformers import GPT2LMHeadModel
+
+from course.console import notes
+from course.errors import CourseError
+from course.serve import command
+from course.serve import replicas as replicas_module
+from course.serve.command import address_of, listen
+from course.serve.replicas import MISSING, Member, Replicas, share
+from course.serve.server import ServeOptions
+from course.steps import DEMO_MODEL
+from tests.project.fake_worker import start_fake, text_of
+from tests.project.serving import Served, processes
+
+pytest.importorskip("vllm_router", reason=MISSING)
+PIECES = 10
+ADMIN = (
+    *("/workers", "/list_workers", "/get_loads", "/add_worker?url=http://127.0.0.1:1"),
+    *("/remove_worker?url=http://127.0.0.1:1", "/flush_cache", "/metrics", "/liveness"),
+)
+
+
+@contextlib.contextmanager
+def fakes(seconds=0.0, host="127.0.0.1", **options):
+    asked = ServeOptions(host=host, port=0, **{"replicas": 2, **options})
+    start = functools.partial(start_fake, pieces=PIECES, seconds=seconds)
+    quiet = Console(quiet=True)
+    with (
+        listen(asked.host, asked.port) as listener,
+        Replicas(asked, start, listener, address_of(listener, host), quiet) as several,
+    ):
+        yield several
+
+
+@pytest.fixture(scope="module")
+def quick():
+    with fakes(policy="round_robin") as several:
+        yield several
+
+
+@pytest.fixture(scope="module")
+def slow():
+    with fakes(seconds=0.3, policy="round_robin") as several:
+        yield several
+
+
+def post(several, prompt="x", **more):
+    body = {"model": "demo", "prompt": prompt, **more}
+    return httpx.post(f"{several.address}/v1/completions", json=body, timeout=60)
+
+
+def stream(several, prompt, has_begun=lambda: None):
+    """What a client of the OpenAI API reads: the text, and how it ended."""
+    client = openai.OpenAI(
+        base_url=f"{several.address}/v1", api_key="none", max_retries=0, timeout=60
+    )
+    text, reason = "", None
+    try:
+        for event in client.completions.create(
+            model="demo", prompt=prompt, stream=True, max_tokens=PIECES
+        ):
+            if not text:
+                has_begun()
+            text += event.choices[0].text
+            reason = event.choices[0].finish_reason or reason
+    except openai.APIError as error:
+        return text, error.message
+    return text, reason
+
+
+def test_all_take_part(quick):
+    answers = [post(quick, f"p{n}").json() for n in range(8)]
+    texts = [answer["choices"][0]["text"] for answer in answers]
+    assert texts == [text_of(f"p{n}", PIECES) for n in range(8)]
+    assert len({answer["worker"] for answer in answers}) == 2
+
+
+def test_streamed(quick):
+    assert stream(quick, "p") == (text_of("p", PIECES), "length")
+
+
+def test_reading(quick):
+    health = httpx.get(f"{quick.address}/health")
+    assert (health.status_code, health.json()) == (
+        200,
+        {"workers": dict.fromkeys(quick.workers, True)},
+    )
+    models = httpx.get(f"{quick.address}/v1/models").json()
+    assert [each["id"] for each in models["data"]] == ["demo"]
+    assert httpx.get(f"{quick.address}/v1/models/other").status_code == 404
+    assert "<form" in httpx.get(quick.address).text
+
+
+@pytest.mark.parametrize("path", ADMIN)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nothing_else_is_reachable(quick, path, method):
+    assert httpx.request(method, quick.address + path).status_code == 404
+    assert quick.healthy() == 2
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"origin": "https://evil.example"},
+        {"sec-fetch-site": "cross-site"},
+        {"content-type": "text/plain"},
+    ],
+)
+def test_pages_from_elsewhere(quick, headers):
+    answer = httpx.post(
+        f"{quick.address}/v1/completions",
+        headers={"content-type": "application/json", **headers},
+        content=json.dumps({"prompt": "x"}),
+    )
+    assert answer.status_code == (415 if "content-type" in headers else 403)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"nowhere": 1}, "nowhere is not known here."),
+        ({"n": 2}, "n is not supported here"),
+        # This the router says, of what a worker would take.
+        ({"top_k": 2**40}, "top_k"),
+    ],
+)
+def test_refused(quick, more, words):
+    answer = post(quick, **more)
+    assert 400 <= answer.status_code < 500
+    assert words in answer.json()["error"]["message"]
+
+
+def test_a_worker_dies_in_mid_text(slow):
+    """Its streams end in an error, all else is answered; it comes back by itself."""
+    begun = threading.Semaphore(0)
+    prompts = [f"p{n}" for n in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        streams = [pool.submit(stream, slow, each, begun.release) for each in prompts]
+        wholes = [pool.submit(post, slow, each) for each in prompts]
+        assert all(begun.acquire(timeout=30) for _ in prompts)
+        slow.kill(0)
+        assert slow.healthy() == 1
+    ends = []
+    for prompt, asked in zip(prompts, streams, strict=True):
+        text, end = asked.result()
+        assert text_of(prompt, PIECES).startswith(text)
+        assert (text == text_of(prompt, PIECES)) == (end == "length")
+        ends.append(end)
+    assert set(ends) == {"length", "The worker has died; the text is not finished."}
+    for prompt, asked in zip(prompts, wholes, strict=True):
+        [choice] = asked.result().json()["choices"]
+        assert choice["text"] == text_of(prompt, PIECES)
+    slow.wait_until_ready(2, 60)
+    assert len({post(slow, f"q{n}").json()["worker"] for n in range(8)}) == 2
+
+
+def test_growing_pause(capsys):
+    """Who dies again and again is started less and less often."""
+    began = []
+
+    def start():
+        began.append(time.monotonic())
+        return Dead()
+
+    member = Member("It", start, notes())
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        member.look()
+        time.sleep(0.01)
+    assert len(began) == 3  # At 0, 1 and 3 seconds; the next would be at 7.
+    told = capsys.readouterr().err
+    assert re.findall(r"again in (\d+) s", told) == ["1", "2", "4"]
+
+
+class Dead:
+    status = -signal.SIGKILL
+
+    def stop(self, grace=0.0):
+        pass
+
+
+@pytest.mark.parametrize("replicas", range(1, 6))
+def test_share(replicas):
+    """No two have a core in common, unless there are fewer cores."""
+    cores = sorted(os.sched_getaffinity(0))
+    shares = [share(number, replicas) for number in range(replicas)]
+    assert all(shares)
+    if replicas <= len(cores):
+        assert sorted(itertools.chain(*shares)) == cores
+
+
+def test_not_installed(monkeypatch):
+    monkeypatch.setattr(replicas_module.importlib.util, "find_spec", lambda name: None)
+    with (
+        pytest.raises(
+            CourseError, match="vllm-router in front, which is not installed"
+        ),
+        command.replicas(ServeOptions(replicas=2, port=0), notes()),
+    ):
+        pass
+
+
+def test_the_demo_model(demo):
+    """Hugging Face's texts while a worker dies; killed itself, it leaves nobody."""
+    prompts = ["Once upon a time", "The fox", "A little mouse", "It was raining"] * 4
+    model = GPT2LMHeadModel.from_pretrained(DEMO_MODEL).eval()
+    expected = {prompt: greedy(model, demo, prompt) for prompt in set(prompts)}
+    with Served("--replicas", "2", "--policy", "round_robin") as served:
+
+        def text(prompt):
+            answer = served.client().completions.create(
+                model="demo", prompt=prompt, max_tokens=24, temperature=0
+            )
+            return answer.choices[0].text
+
+        with ThreadPoolExecutor(8) as pool:
+            for dies in (False, True):
+                answers = [pool.submit(text, prompt) for prompt in prompts]
+                if dies:
+                    os.killpg(groups(served)[0], signal.SIGKILL)
+                for prompt, answer in zip(prompts, answers, strict=True):
+                    assert answer.result() == expected[prompt]
+        end = time.monotonic() + 300
+        while not all(serving(served)):
+            assert time.monotonic() < end, served.log()
+            time.sleep(0.5)
+        own = groups(served)
+        family = [pid for pid, _, group in processes() if group in own]
+        assert len(own) == 4
+        os.kill(served.pid, signal.SIGKILL)
+        end = time.monotonic() + 30
+        while alive := {pid for pid, _, _ in processes()} & set(family):
+            assert time.monotonic() < end, alive
+            time.sleep(0.1)
+    assert "Worker 1 has died" in served.log()
+
+
+def serving(served):
+    """Of each worker whether it serves."""
+    health = httpx.get(f"{served.address}/health", timeout=30)
+    return health.json()["workers"].values()
+
+
+def groups(served):
+    """The process groups that it has started: workers, router and front, by age."""
+    rows = processes()
+    return sorted(pid for pid, parent, group in rows if parent == served.pid != group)
+
+
+def greedy(model, demo, prompt):
+    """What Hugging Face goes on with."""
+    ids = torch.tensor([demo.tokenizer.encode(prompt).ids])
+    output = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=24,
+        do_sample=False,
+        pad_token_id=0,
+    )
+    return demo.tokenizer.decode(output[0, ids.shape[1] :].tolist())
