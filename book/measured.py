@@ -100,6 +100,56 @@ def lookups() -> str:
     )
 
 
+def killed() -> str:
+    """What bench/replicas.py saw: two servers, of which one is killed under load."""
+    measured = _results("replicas.json")
+    rows = {
+        "requests": measured["requests"],
+        "right answers": measured["right"],
+        "errors that clients saw": measured["error"],
+        "wrong or crossed answers": measured["wrong"],
+        "texts that looked finished, and requests without an answer": measured["lost"],
+        "seconds until two servers served again": (
+            f"{measured['until_all_serve_again']:.0f}"
+        ),
+    }
+    lines = ["| | |", "| --- | ---: |"]
+    lines += [f"| {name} | {value} |" for name, value in rows.items()]
+    machine = measured["machine"]
+    return (
+        "\n".join(lines) + f"\n\n{measured['clients']} clients for "
+        f"{measured['seconds']:.0f} s, a worker killed after "
+        f"{measured['killed_after']} s: `python -m bench.replicas` on "
+        f"{machine['cores']} cores of an {machine['processor']}.\n"
+    )
+
+
+def policies() -> str:
+    """What bench/prefixes.py measured: hit rates and first tokens by policy."""
+    measured = _results("prefixes.json")
+    lines = [
+        "| policy | tokens found in the cache | first token, median | slowest |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| `{name}` | {100 * found['hit_rate']:.0f} % "
+        f"| {1000 * found['first_token']:.0f} ms | {1000 * found['slowest']:.0f} ms |"
+        for name, found in measured["policies"].items()
+    ]
+    machine = measured["machine"]
+    return (
+        "\n".join(lines) + f"\n\n{measured['requests']} prompts with "
+        f"{measured['beginnings']} beginnings of {measured['shared_tokens']} tokens, "
+        f"{measured['clients']} at a time, two servers: `python -m bench.prefixes` on "
+        f"{machine['cores']} cores of an {machine['processor']}.\n"
+    )
+
+
+def _results(name: str) -> dict[str, Any]:
+    measured: dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+    return measured
+
+
 def last_rungs() -> dict[str, Any]:
     """What bench/rungs.py measured."""
     measured: dict[str, Any] = json.loads((FOLDER / "rungs.json").read_text("utf-8"))
