@@ -124,27 +124,6 @@ def killed() -> str:
     )
 
 
-def policies() -> str:
-    """What bench/prefixes.py measured: hit rates and first tokens by policy."""
-    measured = _results("prefixes.json")
-    lines = [
-        "| policy | tokens found in the cache | first token, median | slowest |",
-        "| --- | ---: | ---: | ---: |",
-    ]
-    lines += [
-        f"| `{name}` | {100 * found['hit_rate']:.0f} % "
-        f"| {1000 * found['first_token']:.0f} ms | {1000 * found['slowest']:.0f} ms |"
-        for name, found in measured["policies"].items()
-    ]
-    machine = measured["machine"]
-    return (
-        "\n".join(lines) + f"\n\n{measured['requests']} prompts with "
-        f"{measured['beginnings']} beginnings of {measured['shared_tokens']} tokens, "
-        f"{measured['clients']} at a time, two servers: `python -m bench.prefixes` on "
-        f"{machine['cores']} cores of an {machine['processor']}.\n"
-    )
-
-
 def _results(name: str) -> dict[str, Any]:
     measured: dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
     return measured

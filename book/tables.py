@@ -24,7 +24,6 @@ from book.measured import (
     lookups,
     measured_on,
     milliseconds,
-    policies,
     rungs,
     served,
 )
@@ -263,7 +262,6 @@ if __name__ == "__main__":
         "served.md": served(),
         "lookup.md": lookups(),
         "killed.md": killed(),
-        "policies.md": policies(),
         "parameters.md": parameters(),
         "activations.md": activations(),
         "cache.md": cache(),
