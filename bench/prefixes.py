@@ -3,8 +3,8 @@
     python -m bench.prefixes
 
 Two servers of a GPT-2 with 1024 positions, six layers and random weights. Prompts have
-one of eight beginnings of 640 tokens, and an end of their own; four clients ask for each
-beginning several times, in an order drawn by lot. MAX keeps what it has computed in
+one of eight beginnings of 640 tokens, and an end of their own; four clients ask for
+each beginning several times, in an order drawn by lot. MAX keeps what it computes in
 pages of 128 tokens, so a server that has seen a beginning reads only the end. Each
 policy gets a router of its own in front of the same servers, and beginnings of its own.
 What comes out is kept in bench/results/prefixes.json.

@@ -102,7 +102,7 @@ def lookups() -> str:
 
 def fleet() -> tuple[str, str]:
     """What bench/fleet.py measured on one machine, and what it counted on many."""
-    found: dict[str, Any] = json.loads((FOLDER / "fleet.json").read_text("utf-8"))
+    found = _results("fleet.json")
     machine = found["machine"]
     counts = list(found["servers"][0]["replicas"]["1"])
     rows = [
@@ -141,6 +141,35 @@ def fleet() -> tuple[str, str]:
         "end.\n"
     )
     return measured, simulated
+
+
+def killed() -> str:
+    """What bench/replicas.py saw: two servers, of which one is killed under load."""
+    measured = _results("replicas.json")
+    rows = {
+        "requests": measured["requests"],
+        "right answers": measured["right"],
+        "errors that clients saw": measured["error"],
+        "wrong or crossed answers": measured["wrong"],
+        "texts that looked finished, and requests without an answer": measured["lost"],
+        "seconds until two servers served again": (
+            f"{measured['until_all_serve_again']:.0f}"
+        ),
+    }
+    lines = ["| | |", "| --- | ---: |"]
+    lines += [f"| {name} | {value} |" for name, value in rows.items()]
+    machine = measured["machine"]
+    return (
+        "\n".join(lines) + f"\n\n{measured['clients']} clients for "
+        f"{measured['seconds']:.0f} s, a worker killed after "
+        f"{measured['killed_after']} s: `python -m bench.replicas` on "
+        f"{machine['cores']} cores of an {machine['processor']}.\n"
+    )
+
+
+def _results(name: str) -> dict[str, Any]:
+    measured: dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+    return measured
 
 
 def last_rungs() -> dict[str, Any]:

@@ -154,8 +154,8 @@ def test_a_worker_dies_in_mid_text(slow):
     prompts = [f"p{n}" for n in range(4)]
     with ThreadPoolExecutor(8) as pool:
         streams = [pool.submit(stream, slow, each, begun.release) for each in prompts]
-        wholes = [pool.submit(post, slow, each) for each in prompts]
         assert all(begun.acquire(timeout=30) for _ in prompts)
+        wholes = [pool.submit(post, slow, each) for each in prompts]
         slow.kill(0)
         assert slow.healthy() == 1
     ends = []
