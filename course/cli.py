@@ -46,7 +46,7 @@ Model = Annotated[
     ),
 ]
 Dtype = Annotated[
-    Literal["float32", "bfloat16", "int8"],
+    Literal["float32", "bfloat16", "int8", "int4"],
     typer.Option(help="How weights are kept."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]

@@ -13,7 +13,7 @@ from std.math import ceildiv
 
 from .attention import Cache, attend, store
 from .finish import Finish
-from .four_bits import GROUP, LINE, Groups, linear_four_bits
+from .four_bits import GROUP, LINE, linear_four_bits
 from .linear import linear
 from .matrix import Matrix
 
@@ -75,8 +75,8 @@ struct Gpt2LinearFourBits:
     ) raises:
         comptime assert target == "cpu", "gpt2_linear_four_bits runs on the CPU only"
         var n = codes.dim_size(0)
+        var k = x.dim_size(x.rank - 1)
         var m = y.size() // max(1, n)
-        var k = x.size() // max(1, m)
         var lines = ceildiv(k, 2 * GROUP)
         check_size("x", x.size(), m * k)
         check_size("codes", codes.size(), n * lines * LINE)
@@ -86,10 +86,8 @@ struct Gpt2LinearFourBits:
         linear_four_bits(
             Matrix(y.unsafe_ptr(), m, n, n),
             Matrix(x.unsafe_ptr(), m, k, k),
-            Groups(
-                Matrix(codes.unsafe_ptr(), n, lines * LINE, lines * LINE),
-                Matrix(group_scales.unsafe_ptr(), n, lines * 2, lines * 2),
-            ),
+            Matrix(codes.unsafe_ptr(), n, lines * LINE, lines * LINE),
+            Matrix(group_scales.unsafe_ptr(), n, lines * 2, lines * 2),
             Finish[activation](scale.unsafe_ptr(), bias.unsafe_ptr()),
         )
 

@@ -50,28 +50,6 @@ comptime UNPACKED = DType.bfloat16 if has_tiles[DType.bfloat16]() else DType.flo
 """What weights become that meet many rows of x."""
 
 
-@fieldwise_init
-struct Groups[codes_origin: Origin[mut=False], scales_origin: Origin[mut=False]](
-    TrivialRegisterPassable
-):
-    """Rows of weights.
-
-    Columns that fill no line have any code, and meet zeros.
-    """
-
-    var codes: Matrix[DType.uint8, Self.codes_origin]
-    """[n, lines * LINE]."""
-    var scales: Matrix[DType.float32, Self.scales_origin]
-    """[n, lines * 2]."""
-
-    @always_inline
-    def some_rows(self, first: Int, count: Int) -> Self:
-        """Returns `count` rows, from row `first` on."""
-        return Self(
-            self.codes.some_rows(first, count), self.scales.some_rows(first, count)
-        )
-
-
 @always_inline
 def half_of[
     width: Int, //, half: Int
@@ -86,7 +64,8 @@ def half_of[
 def linear_four_bits(
     y: Matrix[mut=True, DType.float32, _],
     x: Matrix[DType.float32, _],
-    w: Groups[_, _],
+    codes: Matrix[DType.uint8, _],
+    scales: Matrix[DType.float32, _],
     finish: Finish,
 ):
     """Writes y[i, j] = finish(x[i] · w[j]) for all rows of x and of w.
@@ -94,37 +73,43 @@ def linear_four_bits(
     Args:
         y: The result, [m, n].
         x: The activations, [m, k].
-        w: The weights, [n, k rounded up to whole lines].
+        codes: Of the weights, [n, lines * LINE]; where columns end before a line does,
+            any.
+        scales: Of their groups, [n, lines * 2].
         finish: Applies scale, bias and activation.
     """
     if x.rows <= MOST_ROWS:
-        linear_few_rows(y, x, w, finish)
+        linear_few_rows(y, x, codes, scales, finish)
         return
-    var columns = GROUP * w.scales.columns
+    var columns = GROUP * scales.columns
     var memory = List[Scalar[UNPACKED]](unsafe_uninit_length=y.columns * columns)
     var unpacked = Matrix(memory.unsafe_ptr(), y.columns, columns, columns)
-    unpack(unpacked, w)
+    unpack(unpacked, codes, scales)
     linear(y, x, unpacked.block(0, 0, y.columns, x.columns), finish)
 
 
 def unpack[
     dtype: DType, //
-](weights: Matrix[mut=True, dtype, _], w: Groups[_, _]):
+](
+    weights: Matrix[mut=True, dtype, _],
+    codes: Matrix[DType.uint8, _],
+    scales: Matrix[DType.float32, _],
+):
     """Writes what the codes stand for."""
 
     def some_rows(first: Int, last: Int) {imm}:
         for row in range(first, last):
-            for line in range(w.codes.columns // LINE):
+            for line in range(codes.columns // LINE):
                 comptime for half in range(2):
                     var group = 2 * line + half
-                    var scale = w.scales.at(row, group)[]
+                    var scale = scales.at(row, group)[]
                     comptime for part in range(0, GROUP, WIDTH):
-                        var codes = half_of[half](
-                            w.codes.at(row, line * LINE + part).unsafe_load[
+                        var some = half_of[half](
+                            codes.at(row, line * LINE + part).unsafe_load[
                                 width=WIDTH
                             ]()
                         )
-                        var values = (codes.cast[DType.float32]() - MIDDLE) * scale
+                        var values = (some.cast[DType.float32]() - MIDDLE) * scale
                         weights.at(row, group * GROUP + part).unsafe_store(
                             values.cast[dtype]()
                         )
@@ -135,11 +120,12 @@ def unpack[
 def linear_few_rows(
     y: Matrix[mut=True, DType.float32, _],
     x: Matrix[DType.float32, _],
-    w: Groups[_, _],
+    codes: Matrix[DType.uint8, _],
+    scales: Matrix[DType.float32, _],
     finish: Finish,
 ):
     """Writes the same, of sums for each group."""
-    var groups = w.scales.columns
+    var groups = scales.columns
     var memory = List[Scalar[KEPT]](length=x.rows * groups * GROUP, fill=0)
     var kept = Matrix(memory.unsafe_ptr(), x.rows, groups * GROUP, groups * GROUP)
     var zeros_memory = List[Scalar[Sum[KEPT]]](
@@ -148,11 +134,11 @@ def linear_few_rows(
     var zeros = Matrix(
         zeros_memory.unsafe_ptr(), x.rows, groups * WIDTH, groups * WIDTH
     )
-    var row_scales = List[Float32](unsafe_uninit_length=x.rows)
+    var x_scales_memory = List[Float32](unsafe_uninit_length=x.rows)
     for i in range(x.rows):
-        row_scales[i] = keep_row(kept.some_rows(i, 1), x.some_rows(i, 1))
+        x_scales_memory[i] = keep_row(kept.some_rows(i, 1), x.some_rows(i, 1))
         write_zeros(zeros.some_rows(i, 1), kept.some_rows(i, 1))
-    var scales = row_scales.unsafe_ptr()
+    var x_scales = x_scales_memory.unsafe_ptr()
 
     def some_rows(first: Int, last: Int) {imm}:
         var sums_memory = Array[Float32, ROWS_TOGETHER * BLOCK](fill=0)
@@ -169,8 +155,9 @@ def linear_few_rows(
                                 sums.block(0, c, rows, w_rows),
                                 kept.some_rows(i, rows),
                                 zeros.some_rows(i, rows),
-                                scales.unsafe_offset(i),
-                                w.some_rows(j + c, w_rows),
+                                x_scales.unsafe_offset(i),
+                                codes.some_rows(j + c, w_rows),
+                                scales.some_rows(j + c, w_rows),
                             )
                             c += w_rows
                     finish.write(y.block(i, j, rows, count), sums, j)
@@ -228,8 +215,9 @@ def dot_groups[
     y: Matrix[mut=True, DType.float32, _],
     x: Matrix[KEPT, _],
     zeros: Matrix[Sum[KEPT], _],
-    scales: Pointer[Float32, _],
-    w: Groups[_, _],
+    x_scales: Pointer[Float32, _],
+    codes: Matrix[DType.uint8, _],
+    scales: Matrix[DType.float32, _],
 ):
     """Writes y[i, j] = x[i] · w[j] for a few rows of x and of w.
 
@@ -241,16 +229,17 @@ def dot_groups[
         y: The sums, [x_rows, w_rows].
         x: The activations as they are kept, [x_rows, columns].
         zeros: What the sums of each group begin with.
-        scales: Of the rows of x.
-        w: The weights, [w_rows, columns].
+        x_scales: Of the rows of x.
+        codes: Of the weights.
+        scales: Of their groups.
     """
     comptime step = PER_REGISTER[KEPT]
     var totals = Array[Vector, x_rows * w_rows](fill=0)
-    for line in range(w.codes.columns // LINE):
+    for line in range(codes.columns // LINE):
         comptime for j in range(w_rows):
-            var codes = w.codes.at(j, line * LINE)
+            var place = codes.at(j, line * LINE)
             prefetch[PrefetchOptions().for_read().to_data_cache()](
-                codes.unsafe_offset(PREFETCH_BYTES)
+                place.unsafe_offset(PREFETCH_BYTES)
             )
             comptime for half in range(2):
                 var group = 2 * line + half
@@ -258,17 +247,17 @@ def dot_groups[
                 comptime for i in range(x_rows):
                     sums[i] = zeros.at(i, group * WIDTH).unsafe_load[width=WIDTH]()
                 comptime for part in range(0, GROUP, step):
-                    var some = half_of[half](codes.unsafe_load[width=step](part))
+                    var some = half_of[half](place.unsafe_load[width=step](part))
                     comptime for i in range(x_rows):
                         var values = x.at(i, group * GROUP + part).unsafe_load[
                             width=step
                         ]()
                         sums[i] = add_codes(sums[i], values, some)
-                var scale = Vector(w.scales.at(j, group)[])
+                var scale = Vector(scales.at(j, group)[])
                 comptime for i in range(x_rows):
                     comptime s = i * w_rows + j
                     totals[s] = sums[i].cast[DType.float32]().fma(scale, totals[s])
     comptime for i in range(x_rows):
         comptime for j in range(w_rows):
             var total = totals[i * w_rows + j].reduce_add()
-            y.at(i, j)[] = total * scales[unsafe_offset=i]
+            y.at(i, j)[] = total * x_scales[unsafe_offset=i]

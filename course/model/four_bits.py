@@ -68,7 +68,7 @@ def quantize_groups(
     return (lower | upper << 4).reshape(rows, -1), scale[:, :, 0]
 
 
-def quantize_weights(
+def four_bit_weights(
     weights: Mapping[str, NDArray[np.float32]], step: ModuleType
 ) -> dict[str, DLPackArray]:
     """Keep the weights of the blocks' linear layers in 4 bits, and the head's in 8.
