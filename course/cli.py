@@ -47,6 +47,10 @@ Model = Annotated[
 ]
 Dtype = Annotated[
     Literal["float32", "bfloat16", "int8", "int4"],
+    typer.Option(help="How weights are kept; in int4 the head's are int8."),
+]
+ServedDtype = Annotated[
+    Literal["float32", "bfloat16", "int8"],
     typer.Option(help="How weights are kept."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
@@ -437,7 +441,7 @@ def serve(
         int, typer.Option(min=1, help="How many texts are written at the same time.")
     ] = 8,
     code: Code = "solutions",
-    dtype: Dtype = "float32",
+    dtype: ServedDtype = "float32",
     device: Device = "auto",
 ) -> None:
     """Serve a GPT-2 over HTTP, as the OpenAI API does, with a page to write with.

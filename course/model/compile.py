@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,8 @@ def compile_kernels(
         checkpoint: The sizes and weights.
         code: Whose GPT-2 computes.
         package: The compiled Mojo kernels.
-        dtype: How the weights of the linear layers are kept: float32, bfloat16, int8, or
-            int4, which only those of the blocks are, and the head int8.
+        dtype: How the weights of the linear layers are kept: float32, bfloat16, int8 or,
+            but for the head's, int4.
         ending: `last_position`, `every_position` or `some_positions`.
 
     Returns:
@@ -121,13 +122,10 @@ def compile_kernels(
     config, end = code.config(checkpoint.config), ending(code)
     if dtype == FOUR_BITS:
         weights = four_bit_weights(checkpoint.weights, code.kernel)
+        build = partial(four_bit_gpt2, config, code.kernel)
     else:
         weights = code.kernel.quantize_weights(checkpoint.weights, DType[dtype])
-
-    def build() -> Any:
-        if dtype == FOUR_BITS:
-            return four_bit_gpt2(config, code.kernel)
-        return code.kernel.kernel_gpt2(config, DType[dtype])
+        build = partial(code.kernel.kernel_gpt2, config, DType[dtype])
 
     def compile_it() -> Any:
         model = _build(lambda: end.wrap(build()), CPU())

@@ -1,7 +1,6 @@
 """Weights of 4 bits: step 17's model with other linear layers in its blocks.
 
-The head stays at step 17's 8 bits. What it gets wrong goes straight into the logits, and
-in the blocks there is more to save.
+The head stays at step 17's 8 bits: what it gets wrong goes straight into the logits.
 """
 
 from __future__ import annotations

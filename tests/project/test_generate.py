@@ -139,7 +139,9 @@ def test_124m_is_greedy_like_hugging_face(gpt2_small, solutions, on_kernels):
 
 
 @thorough
-@pytest.mark.parametrize(("dtype", "similar"), [("bfloat16", 0.9999), ("int8", 0.999)])
+@pytest.mark.parametrize(
+    ("dtype", "similar"), [("bfloat16", 0.9999), ("int8", 0.999), ("int4", 0.97)]
+)
 def test_rounded_124m_is_similar(gpt2_small, on_kernels, dtype, similar):
     """Logits of GPT-2 small with rounded weights: their angle to the exact ones."""
     model, checkpoint = gpt2_small
@@ -189,7 +191,7 @@ REFUSED = [
     "--seed x: it must be a whole number.",
     "--code mine: 'mine' is not one of 'solutions', 'steps'.",
     "--device tpu: 'tpu' is not one of 'auto', 'cpu', 'gpu'.",
-    "--dtype float16: 'float16' is not one of 'float32', 'bfloat16', 'int8'.",
+    "--dtype float16: 'float16' is not one of 'float32', 'bfloat16', 'int8', 'int4'.",
     "--stop '': give some text to stop at.",
 ]
 
@@ -249,6 +251,7 @@ def test_command(course):
     ("option", "said"),
     [
         ("--dtype=int8", "int8 weights"),
+        ("--dtype=int4", "int4 weights"),
         pytest.param("--dtype=bfloat16", "bfloat16 weights", marks=thorough),
         pytest.param("--no-cache", "no cache", marks=thorough),
         pytest.param("--stock-kernels", "stock operations", marks=thorough),
