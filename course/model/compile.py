@@ -112,8 +112,8 @@ def compile_kernels(
         checkpoint: The sizes and weights.
         code: Whose GPT-2 computes.
         package: The compiled Mojo kernels.
-        dtype: How the weights of the linear layers are kept: float32, bfloat16, int8 or,
-            but for the head's, int4.
+        dtype: How the weights of the linear layers are kept: float32, bfloat16, int8
+            or, but for the head's, int4.
         ending: `last_position`, `every_position` or `some_positions`.
 
     Returns:
