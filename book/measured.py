@@ -204,13 +204,17 @@ def served() -> str:
     return "\n".join(rows)
 
 
-def dtype_by_dtype() -> str:
-    """Step 17 beside everybody else, every row, won or lost."""
+def dtype_by_dtype(portable: bool = False) -> str:
+    """Step 17 beside everybody else, every row, won or lost.
+
+    Args:
+        portable: Whether the kernels are those without their fast paths.
+    """
     rows = [
         "| | dtype | beside | ours, s | theirs, s | as fast | lowest | highest | |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
-    for each in comparisons(last_results()):
+    for each in comparisons(last_results(), portable):
         ratios = (statistics.median(each.ratios), min(each.ratios), max(each.ratios))
         figures = [f"{figure:.2f}" for figure in (*each.seconds, *ratios)]
         rows.append(

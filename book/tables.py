@@ -256,6 +256,7 @@ if __name__ == "__main__":
         "measured_on.md": measured_on(),
         "compared.md": compared(),
         "dtype_by_dtype.md": dtype_by_dtype(),
+        "portable.md": dtype_by_dtype(portable=True),
         "exactness.md": exactness(),
         "rungs.md": rungs(),
         "served.md": served(),

@@ -512,10 +512,10 @@ def bench(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure speed beside others, in one run on this machine.
+    r"""Measure speed beside others, in one run on this machine.
 
     Hugging Face takes part, and of CTranslate2, OpenVINO and llama.cpp
-    (xllamacpp) those that are installed: `pip install -e '.[bench]'`. All
+    (xllamacpp) those that are installed: `pip install -e '.\[bench]'`. All
     but the servers are GPT-2 small with random weights; dtype is compared
     with dtype. It takes about twelve minutes.
     """

@@ -189,7 +189,7 @@ def test_logits(step, device, model, name):
         first = range(start, start + len(places))
         return {
             "norm-forgotten": lambda: without_norm[None, places],
-            "last-position-only": lambda: expected.output[None, last[:1]],
+            "kept-last-position": lambda: expected.output[None, last[:1]],
             "first-positions": lambda: expected.output[None, [*first]],
         }
 
@@ -255,7 +255,7 @@ def assert_places(step, asked, start, new, columns):
         return
     detail = f"{asked} lets them stand at {columns}; it should be {right}."
     wrong = {
-        "positions-from-0": [*range(new)],
+        "read-positions-from-0": [*range(new)],
         "positions-one-off": [at + 1 for at in right],
     }
     for name, places in wrong.items():

@@ -32,7 +32,7 @@ from course.bench import figures
 from course.check.traces import COMING_AND_GOING, GROWING
 from course.errors import CourseError, Misuse
 from course.skeleton import read_tasks
-from course.steps import ROOT, STEPS
+from course.steps import ROOT, SERVING, STEPS
 
 SOURCE = ROOT / "book" / "src"
 PAGES = sorted(path for path in SOURCE.glob("*.md") if path.name != "SUMMARY.md")
@@ -623,7 +623,7 @@ def test_form(step):
 
 def hear_it(step):
     """How a chapter lets its step be heard, and what was made to be read there."""
-    if step.number in (1, len(STEPS)):
+    if step.number in (1, SERVING):
         return []
     made = SOURCE / "surgery" / f"{step.module}.md"
     surgery = [f"{{{{#include surgery/{made.name}}}}}"] if made.is_file() else []

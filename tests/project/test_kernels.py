@@ -21,6 +21,7 @@ from course.model import instructions
 from course.model.four_bits import quantize_groups
 from course.model.kernel_package import (
     KernelsUnavailable,
+    changed,
     package,
     portable,
 )
@@ -360,11 +361,9 @@ def test_attention_beyond_the_cache(attention, start, tokens):
 def test_kernels_that_do_not_compile(tmp_path, monkeypatch):
     """An error of the Mojo compiler is said in one line."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    source = tmp_path / "kernels"
-    source.mkdir()
-    (source / "__init__.mojo").write_text("def broken(:\n")
+    broken = changed({"__init__.mojo": b"def broken(:\n"})
     with pytest.raises(KernelsUnavailable, match=r"__init__\.mojo:1") as caught:
-        package(source)
+        package(broken)
     assert "\n" not in str(caught.value)
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from course.errors import Misuse
+from course.model.instructions import Instructions
 from course.model.kernel_package import KERNELS, KernelsUnavailable
 from course.serve import kernels
 from course.serve.kernels import find_sources, use_kernels
@@ -62,11 +63,13 @@ def test_without_part_two(tmp_path, monkeypatch):
 
 def test_kernels_are_named(folder, told, monkeypatch):
     """config.json names them, and the user is told."""
+    fast = Instructions({"int8": "dot products, tiles"})
     monkeypatch.setattr(kernels, "package", lambda sources: sources / "k.mojoc")
+    monkeypatch.setattr(kernels, "instructions", lambda _: fast)
     use_kernels(folder, "int8", folder, on_cpu=True)
     named = {"package": str(folder / "k.mojoc"), "dtype": "int8"}
     assert config(folder) == {"n_layer": 4, "mojo_kernels": named}
-    assert told == ["using Mojo kernels, int8 weights"]
+    assert told == ["using Mojo kernels, int8 weights in dot products and tiles"]
 
 
 def no_package(sources):

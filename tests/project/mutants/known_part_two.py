@@ -153,7 +153,7 @@ GREEDY_PENALTY = """        logits = penalize_repetition(logits, token_ids, samp
         return"""
 GREEDY = "return int(logits.argmax())"
 IF_GREEDY = "if sampling.temperature == 0:"
-NAN = """    if np.isnan(logits).any():
+NAN = """    if np.isnan(logits.max()):
         raise ValueError("The model's logits are NaN: its weights are broken.")
 """
 CHOSEN = "text.append(choose_token(row, text, sampling, rng))"
@@ -736,7 +736,7 @@ CHANGES = {
         ("not-greedy", (IF_GREEDY, "if False:")),
         ("not-greedy", (GREEDY, "return int(logits.argmin())")),
         ("nan-accepted", (NAN, "")),
-        ("nan-accepted", ("if np.isnan(logits).any():", "if np.isnan(logits).all():")),
+        ("nan-accepted", ("if np.isnan(logits.max()):", "if np.isnan(logits).all():")),
         (
             "not-lazy",
             (LOOP, LOOP_PREFILLED),
@@ -1112,13 +1112,13 @@ CHANGES = {
             (FOLLOWS, "return list(tokens[end - 1 : end - 1 + num_proposals])"),
         ),
         ("all-that-follows", (FOLLOWS, "return list(tokens[end:])")),
-        ("last-position-only", (GATHERED, "kept = hidden_states[:, -1:, :]")),
+        ("kept-last-position", (GATHERED, "kept = hidden_states[:, -1:, :]")),
         (
             "first-positions",
             (GATHERED, "kept = hidden_states[:, 0 : logits_to_keep.shape[0], :]"),
         ),
         ("norm-forgotten", ("body.ln_f(kept)", "kept")),
-        ("positions-from-0", (COLUMNS, "columns = np.arange(end - start)")),
+        ("read-positions-from-0", (COLUMNS, "columns = np.arange(end - start)")),
         ("positions-one-off", (COLUMNS, "columns = np.arange(start + 1, end + 1)")),
         ("first-kept", (TO_KEEP, "logits_to_keep = np.arange(keep)")),
         ("kept-in-the-text", (TO_KEEP, "logits_to_keep = np.arange(end - keep, end)")),
