@@ -60,9 +60,11 @@ def quantize_groups(
         groups, np.abs(groups).argmax(axis=2, keepdims=True), axis=2
     )
     scale = largest / np.float32(-MIDDLE)
-    # A group of zeros has no scale; any will do.
-    steps = groups / np.where(scale == 0, np.float32(1), scale)
-    codes = np.clip(np.rint(steps) + MIDDLE, 0, 15).astype(np.uint8)
+    # A group of zeros has no scale; any will do. One with NaN or an infinity has no
+    # codes: whatever they are, its scale is none either.
+    with np.errstate(invalid="ignore"):
+        steps = groups / np.where(scale == 0, np.float32(1), scale)
+        codes = np.clip(np.rint(steps) + MIDDLE, 0, 15).astype(np.uint8)
     lower, upper = codes[:, 0::2], codes[:, 1::2]
     return (lower | upper << 4).reshape(rows, -1), scale[:, :, 0]
 

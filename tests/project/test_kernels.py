@@ -241,7 +241,7 @@ def test_no_numbers_among_four_bits(four_bits, bad, rows):
     found = four_bits(
         *map(tensor, (x, *quantize_groups(weight), scale, bias))
     ).to_numpy()
-    assert np.isnan(found[:, 1]).all()
+    assert not np.isfinite(found[:, 1]).any()
     columns = np.arange(33) != 1
     np.testing.assert_array_equal(found[:, columns], right[:, columns])
 
