@@ -17,8 +17,8 @@ from course.skeleton import finished, make_skeleton, read_tasks, take_out
 from course.steps import Step, get_step
 
 
-def report(number: int, source: str) -> str:
-    """Check a text as if it were the reader's file, and return what is printed."""
+def check(number: int, source: str) -> StepResult:
+    """Check a text as if it were the reader's file."""
     step = get_step(number)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{step.module}.py"
@@ -26,7 +26,14 @@ def report(number: int, source: str) -> str:
         found = [e for e in run_checks([step], file=path) if isinstance(e, StepResult)]
     [result] = found
     result.file = f"steps/{step.module}.py"
-    return as_text(result).replace(folder, "steps") + "\n"
+    for each in result.checks:
+        each.message = each.message.replace(folder, "steps")
+    return result
+
+
+def report(number: int, source: str) -> str:
+    """What is printed about a text as if it were the reader's file."""
+    return as_text(check(number, source)) + "\n"
 
 
 def begun(step: Step, count: int) -> str:
@@ -39,20 +46,58 @@ def up_to_task(step: Step, number: int) -> int:
     return sum(todo.task <= number for todo in read_tasks(step).todos)
 
 
+# Of each chapter, a usual mistake: what is right in the file, and what is written.
+MISTAKES = {
+    2: ("num_upper=num_tokens", "num_upper=0"),
+    3: ("epsilon=self.eps", "epsilon=1e-5"),
+    4: ('F.gelu(hidden_states, approximate="tanh")', "F.gelu(hidden_states)"),
+    5: (
+        "Embedding(config.vocab_size, dim=config.n_embd)",
+        "Embedding(config.n_embd, dim=config.vocab_size)",
+    ),
+    6: ("self.wpe(positions)", "self.wpe(input_ids)"),
+    7: ("/ math.sqrt(self.head_dim)", "/ self.head_dim"),
+    8: ("x + sublayer(layer_norm(x))", "layer_norm(x + sublayer(x))"),
+    9: ("self.ln_2, self.mlp)", "self.ln_1, self.mlp)"),
+    10: (
+        "*(GPT2Block(config) for _ in range(config.n_layer))",
+        "*[GPT2Block(config)] * config.n_layer",
+    ),
+    11: (", bias=False)", ")"),
+    12: ("F.softmax(logits / temperature)", "F.softmax(logits * temperature)"),
+    13: (" for name in fields if name in saved", " for name in fields"),
+    14: ("lm_head(hidden_states[:, -1:, :])", "lm_head(hidden_states)[:, -1:, :]"),
+    15: ("F.concat([self.keys, key]", "F.concat([key, self.keys]"),
+    16: (
+        """np.where(
+        logits[seen] < 0, logits[seen] * penalty, logits[seen] / penalty
+    )""",
+        "logits[seen] / penalty",
+    ),
+    18: ("-(-len(text) // self.page_size)", "len(text) // self.page_size"),
+    19: ("roll_back(len(tokens) - 1)", "roll_back(len(tokens))"),
+}
+
+
+def check_mistake(number: int) -> StepResult:
+    """Check a file that is right but for a usual mistake."""
+    source = finished(get_step(number))
+    right, wrong = MISTAKES[number]
+    assert source.count(right) == 1, (number, right)
+    return check(number, source.replace(right, wrong))
+
+
 def all_reports() -> dict[str, str]:
-    """A step not begun, one begun, one with a mistake, and one that is right.
+    """A step not begun, one begun, one that is right, and a mistake of each chapter.
 
     And step 15 with its first tick, and with its first two.
     """
     norm, attention, cache = get_step(3), get_step(7), get_step(15)
-    right = finished(attention)
-    scale = "/ math.sqrt(self.head_dim)"
-    assert right.count(scale) == 1
     return {
         "not_done.txt": report(3, make_skeleton(norm)),
         "begun.txt": report(7, begun(attention, 7)),
-        "mistake.txt": report(7, right.replace(scale, "/ self.head_dim")),
-        "right.txt": report(7, right),
+        "right.txt": report(7, finished(attention)),
+        **{f"mistake_{n:02d}.txt": as_text(check_mistake(n)) + "\n" for n in MISTAKES},
         "cache_grows.txt": report(15, begun(cache, up_to_task(cache, 2))),
         "cache_in_place.txt": report(15, begun(cache, up_to_task(cache, 3))),
     }

@@ -13,11 +13,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from numpy.typing import NDArray
 
 from book.generated import SOURCE, write_or_check
 from course.check.mistakes import wrong_gpt2
@@ -26,7 +28,9 @@ from course.steps import DEMO_MODEL, ROOT
 
 PROMPT = "The little fox"
 LENGTH = 26  # tokens, which are a line or two
+NOISE = (0.1, 0.2, 0.4)  # of the standard deviation of each tensor
 
+Weights = Mapping[str, NDArray[Any]]
 Operation = tuple[str, str, dict[str, Any]]
 
 # Of each chapter: what is done, in which function of `wrong_gpt2`, by which options.
@@ -95,12 +99,12 @@ OPERATIONS: dict[int, list[Operation]] = {
 }
 
 
-def continue_prompt(demo: Checkpoint) -> str:
+def continue_prompt(demo: Checkpoint, weights: Weights) -> str:
     """The prompt and what the model goes on with, greedily."""
     sizes = dataclasses.asdict(demo.config)
     ids = demo.encode(PROMPT)
     for _ in range(LENGTH):
-        logits = wrong_gpt2.language_model(np.array([ids]), demo.weights, sizes)
+        logits = wrong_gpt2.language_model(np.array([ids]), weights, sizes)
         ids.append(int(logits.reshape(-1, demo.config.vocab_size)[-1].argmax()))
         if ids[-1] in demo.end_of_text:
             return text_of(demo, ids) + " (the end)"
@@ -118,7 +122,7 @@ def page(demo: Checkpoint, operations: list[Operation], whole: str) -> str:
     for what, function, options in operations:
         changed = partial(getattr(wrong_gpt2, function), **options)
         with patch.object(wrong_gpt2, function, changed):
-            rows.append((what, continue_prompt(demo)))
+            rows.append((what, continue_prompt(demo, demo.weights)))
     lines = [f"| {what} | {in_a_cell(text)} |" for what, text in rows]
     return "\n".join(["| the model | what it writes |", "|---|---|", *lines, ""])
 
@@ -130,25 +134,72 @@ def in_a_cell(text: str) -> str:
 
 def likeliest() -> str:
     """The likeliest next tokens after two prompts, as `course generate` shows them."""
-    parts = []
-    for prompt in (PROMPT, "Once upon a"):
-        ran = subprocess.run(
-            [sys.executable, "-m", "course", "generate", prompt, "--top", "5"],
-            cwd=ROOT,
-            env=dict(os.environ),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        parts.append(f'$ course generate "{prompt}" --top 5\n{ran.stdout}')
+    parts = [
+        f'$ course generate "{prompt}" --top 5\n{generated(prompt, "--top", "5")}'
+        for prompt in (PROMPT, "Once upon a")
+    ]
     return "```console\n" + "\n".join(parts) + "```\n"
+
+
+def generated(*arguments: str) -> str:
+    """What `course generate` writes."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "course", "generate", *arguments],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ran.stdout
+
+
+def drawn(prompt: str, ways: list[tuple[str, str]]) -> str:
+    """A table of what is drawn with other dials, each time from the same seed."""
+    lines = []
+    for what, options in ways:
+        arguments = [prompt, *options.split(), "--seed", "1"]
+        text = generated(*arguments, "--max-new-tokens", str(LENGTH))
+        lines.append(f"| {what} | {in_a_cell(' '.join(text.split()))} … |")
+    return "\n".join(["| the dials | what it writes |", "|---|---|", *lines, ""])
+
+
+def noisy(demo: Checkpoint, whole: str) -> str:
+    """A table of what is written when every weight is a little wrong."""
+    rows = [("as it is", whole)]
+    for share in NOISE:
+        rng = np.random.default_rng(13)
+        weights = {
+            name: weight + share * weight.std() * rng.standard_normal(weight.shape)
+            for name, weight in demo.weights.items()
+        }
+        text = continue_prompt(demo, weights)
+        rows.append((f"{share:g} of a tensor's deviation", text))
+    lines = [f"| {what} | {in_a_cell(text)} |" for what, text in rows]
+    return "\n".join(["| noise | what it writes |", "|---|---|", *lines, ""])
 
 
 def pages() -> dict[str, str]:
     """All of them, by file name."""
-    made = {"likeliest.md": likeliest()}  # Before MAX changes what children inherit.
+    # First what other processes write: MAX will change what children inherit.
+    made = {
+        "likeliest.md": likeliest(),
+        "temperature.md": drawn(
+            "Once upon a time",
+            [(f"T = {t}", f"--temperature {t}") for t in (0.5, 1, 2)],
+        ),
+        "dials.md": drawn(
+            PROMPT,
+            [
+                ("temperature 3", "--temperature 3"),
+                ("the same, top-k 5", "--temperature 3 --top-k 5"),
+                ("the same, min-p 0.2", "--temperature 3 --min-p 0.2"),
+            ],
+        ),
+    }
     demo = open_checkpoint(str(DEMO_MODEL))
-    whole = continue_prompt(demo)
+    whole = continue_prompt(demo, demo.weights)
+    made["noise.md"] = noisy(demo, whole)
     for number, operations in OPERATIONS.items():
         made[f"step_{number:02d}.md"] = page(demo, operations, whole)
     return made

@@ -517,7 +517,7 @@ def bench(
     Hugging Face takes part, and of CTranslate2, OpenVINO and llama.cpp
     (xllamacpp) those that are installed: `pip install -e '.\[bench]'`. All
     but the servers are GPT-2 small with random weights; dtype is compared
-    with dtype. It takes about twelve minutes.
+    with dtype. It takes about twenty minutes.
     """
     results: dict[str, Any]
     replace_unwritable(notes())

@@ -1,8 +1,8 @@
 """Make the numbers that the chapters include, and the reports of their checks.
 
-Each chapter includes the parts of `book/src/numbers/step_NN.md` that it needs, by their
-anchors, and what `course check NN --solutions` prints,
-`book/src/numbers/report_NN.md`.
+Each chapter includes the parts of `book/src/numbers/step_NN.md`, by their anchors. Two
+of them also include what `course check NN --solutions` prints, `report_NN.md` there;
+the others show a mistake's report (`book/reports.py`).
 
     python -m book.numbers.make
 
@@ -14,13 +14,22 @@ from __future__ import annotations
 from book.generated import SOURCE
 from book.measured import one_run_of_rungs
 from book.numbers import example, part_one, part_two, serving, speculation
+from book.numbers.predictions import PREDICTIONS
 from course.check.report import as_text
 from course.check.result import StepResult
 from course.check.runner import run_checks
 from course.runtime import prepare
-from course.steps import STEPS
+from course.steps import get_step
 
 OUTPUT = SOURCE / "numbers"
+MAKERS = [
+    *part_one.MAKERS,
+    *part_two.MAKERS,
+    serving.step_18,
+    speculation.step_19,
+]
+RIGHT = [get_step(1), get_step(17)]
+"""The steps whose chapters show the report of the solution."""
 
 
 def make_numbers() -> dict[str, str]:
@@ -28,19 +37,14 @@ def make_numbers() -> dict[str, str]:
     prepare()
     model = example.make_model()
     return {
-        f"{make.__name__}.md": make(model)
-        for make in (
-            *part_one.MAKERS,
-            *part_two.MAKERS,
-            serving.step_18,
-            speculation.step_19,
-        )
+        f"{make.__name__}.md": make(model) + "\n" + example.page(predict=predict(model))
+        for make, predict in zip(MAKERS, PREDICTIONS, strict=True)
     }
 
 
 def make_reports() -> dict[str, str]:
-    """Print the report of every solution, by file name."""
-    events = run_checks(list(STEPS), solutions=True, device="cpu")
+    """Print the reports of solutions that are shown, by file name."""
+    events = run_checks(RIGHT, solutions=True, device="cpu")
     return dict(named_report(each) for each in events if isinstance(each, StepResult))
 
 

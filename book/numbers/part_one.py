@@ -396,26 +396,14 @@ def step_12(model: Any) -> str:
     rows = [[WORDS[i], *(number(p[i]) for p in at)] for i in order]
     spread = columns(["token", *(f"T = {t}" for t in temperatures)], rows, [6, 9, 9, 9])
 
-    def write(temperature: float, seed: int) -> list[str]:
-        tokens = generation.generate_tokens(
-            model, ids, 4, temperature=temperature, rng=np.random.default_rng(seed)
-        )
-        return [generation.decode_tokens(token, tokenizer) for token in tokens]
-
     words = [*PROMPT]
     lines = []
-    for word in write(0.0, 0):
+    for token in generation.generate_tokens(model, ids, 4):
+        word = generation.decode_tokens(token, tokenizer)
         lines.append([" ".join(words[4:]) or "(only the prompt)", word])
         words.append(word)
     loop = columns(["after the prompt", "chosen"], lines, [18, 8], left=2)
-    drawn = "\n".join(
-        f"T = {temperature}  seed {seed}  {' '.join(write(temperature, seed))}"
-        for temperature in temperatures
-        for seed in (0, 1)
-    )
-    return page(
-        encoded=text(encoded), loop=text(loop), spread=text(spread), drawn=text(drawn)
-    )
+    return page(encoded=text(encoded), loop=text(loop), spread=text(spread))
 
 
 def after_attention(body: Any) -> Tensor:

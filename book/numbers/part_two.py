@@ -140,22 +140,23 @@ def step_14(model: Any) -> str:
     return page(operations=operations(), head=head, shapes=text(shapes))
 
 
+def operations_of(n_layer: int) -> Counter[str]:
+    """The operations in the graph of a GPT-2 of so many blocks."""
+    # How many there are depends on the depth alone: this model is narrow.
+    config = load_solution(1).GPT2Config(
+        vocab_size=100, n_positions=16, n_embd=48, n_layer=n_layer
+    )
+    with default_device(DEVICE), default_dtype(DType.float32), F.lazy():
+        model = load_solution(11).MaxGPT2LMHeadModel(config)
+    input_type = TensorType(DType.int64, ["batch", "seq_length"], device=DEVICE)
+    graph = stage(load_solution(14).NextTokenLogits(model))(input_type)
+    names = re.findall(r"= \"?(?:rmo|mo)\.([\w.]+)", str(graph))
+    return Counter(name.rpartition(".")[2] for name in names if "const" not in name)
+
+
 def operations() -> str:
     """What the graph of a GPT-2 is made of, by operation."""
-
-    def counted(n_layer: int) -> Counter[str]:
-        # How many there are depends on the depth alone: this model is narrow.
-        config = load_solution(1).GPT2Config(
-            vocab_size=100, n_positions=16, n_embd=48, n_layer=n_layer
-        )
-        with default_device(DEVICE), default_dtype(DType.float32), F.lazy():
-            model = load_solution(11).MaxGPT2LMHeadModel(config)
-        input_type = TensorType(DType.int64, ["batch", "seq_length"], device=DEVICE)
-        graph = stage(load_solution(14).NextTokenLogits(model))(input_type)
-        names = re.findall(r"= \"?(?:rmo|mo)\.([\w.]+)", str(graph))
-        return Counter(name.rpartition(".")[2] for name in names if "const" not in name)
-
-    whole, less = counted(GPT2.n_layer), counted(GPT2.n_layer - 1)
+    whole, less = operations_of(GPT2.n_layer), operations_of(GPT2.n_layer - 1)
     rows = [
         [f"`{name}`", str(count - less[name]), str(count)]
         for name, count in whole.most_common()
@@ -257,12 +258,17 @@ def padded_texts() -> dict[str, str]:
     }
 
 
+def six_tokens() -> tuple[list[str], Array]:
+    """Six tokens that might follow `the fox ran to the`, and their logits."""
+    words = ["forest", "river", "hill", "house", "moon", "spoon"]
+    return words, np.array([3.0, 2.4, 1.9, 1.3, 0.6, -0.5], np.float32)
+
+
 def step_16(model: Any) -> str:
     """Six tokens past all the dials, and tokens that are no whole characters."""
     del model
     step = load_solution(16)
-    words = ["forest", "river", "hill", "house", "moon", "spoon"]
-    logits = np.array([3.0, 2.4, 1.9, 1.3, 0.6, -0.5], np.float32)
+    words, logits = six_tokens()
     sampling = step.Sampling(
         temperature=1.25, top_k=5, top_p=0.9, min_p=0.3, repetition_penalty=1.2
     )

@@ -76,7 +76,7 @@ def test_groups():
         "tests/project/test_hints.py::test_x[a::b[c]": "test_hints",
         "tests/test_step_03.py::TestLayerNorm::test_same[wide]": "test_step_03",
         "tests/project/test_numbers.py::test_numbers[step_15]": "test_numbers",
-        "tests/project/test_numbers.py::test_report[step_15]": "test_step_15",
+        "tests/project/test_numbers.py::test_report[step_17]": "test_step_17",
         "tests/project/test_mutants.py::test_enough": "test_mutants",
         "tests/project/test_slips.py::test_x[step_07, the rest]": (
             "test_slips[step_07, the rest]"
