@@ -140,7 +140,7 @@ def test_124m_is_greedy_like_hugging_face(gpt2_small, solutions, on_kernels):
 
 @thorough
 @pytest.mark.parametrize(
-    ("dtype", "similar"), [("bfloat16", 0.9999), ("int8", 0.999), ("int4", 0.97)]
+    ("dtype", "similar"), [("bfloat16", 0.9999), ("int8", 0.999), ("int4", 0.93)]
 )
 def test_rounded_124m_is_similar(gpt2_small, on_kernels, dtype, similar):
     """Logits of GPT-2 small with rounded weights: their angle to the exact ones."""
