@@ -251,7 +251,6 @@ def test_command(course):
     ("option", "said"),
     [
         ("--dtype=int8", "int8 weights"),
-        ("--dtype=int4", "int4 weights"),
         pytest.param("--dtype=bfloat16", "bfloat16 weights", marks=thorough),
         pytest.param("--no-cache", "no cache", marks=thorough),
         pytest.param("--stock-kernels", "stock operations", marks=thorough),
@@ -264,6 +263,15 @@ def test_same_text_on_every_engine(course, option, said):
     assert "KV cache, Mojo kernels, float32 weights" in fast.err
     assert said in other.err
     assert other.out == fast.out
+
+
+def test_four_bits_write(course):
+    """Weights of 4 bits may write another text, and it is said that they do."""
+    ran = course("generate", "The", "--greedy", "--dtype=int4", "--max-new-tokens", "8")
+    assert ran.status == 0
+    assert "int4 weights" in ran.err
+    assert "8 tokens" in ran.err
+    assert ran.out.startswith("The ")
 
 
 def test_stop(course):
