@@ -23,6 +23,7 @@ from course.console import notes
 from course.generate.engine import Scores, choose_engine
 from course.generate.request import Request
 from course.model.checkpoint import Checkpoint, open_checkpoint
+from course.model.four_bits import FOUR_BITS
 from course.model.modules import load_code, solution
 from course.perplexity import foresee
 from course.steps import DEMO_MODEL, ROOT
@@ -84,7 +85,7 @@ def angles(folder: Path, dtypes: list[str]) -> dict[str, float]:
 
 def main() -> None:
     """Measure, print and keep what was measured."""
-    dtypes = [dtype.name for dtype in solution(17).WEIGHT_DTYPES]
+    dtypes = [*(dtype.name for dtype in solution(17).WEIGHT_DTYPES), FOUR_BITS]
     found = on_stories(open_checkpoint(str(DEMO_MODEL)), dtypes)
     with tempfile.TemporaryDirectory() as scratch:
         for dtype, cosine in angles(Path(scratch) / "gpt2", dtypes).items():

@@ -46,6 +46,10 @@ Model = Annotated[
     ),
 ]
 Dtype = Annotated[
+    Literal["float32", "bfloat16", "int8", "int4"],
+    typer.Option(help="How weights are kept; in int4 the head's are int8."),
+]
+ServedDtype = Annotated[
     Literal["float32", "bfloat16", "int8"],
     typer.Option(help="How weights are kept."),
 ]
@@ -440,7 +444,7 @@ def serve(
         int, typer.Option(min=1, help="How many texts are written at the same time.")
     ] = 8,
     code: Code = "solutions",
-    dtype: Dtype = "float32",
+    dtype: ServedDtype = "float32",
     device: Device = "auto",
     replicas: Annotated[
         int,

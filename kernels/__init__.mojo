@@ -9,9 +9,11 @@ from extensibility.managed_tensor_slice import (
     _MutableInputTensor as MutableInputTensor,
 )
 from max.gpu.host import DeviceContext
+from std.math import ceildiv
 
 from .attention import Cache, attend, store
 from .finish import Finish
+from .four_bits import GROUP, LINE, linear_four_bits
 from .linear import linear
 from .matrix import Matrix
 
@@ -49,6 +51,45 @@ struct Gpt2Linear:
             Finish[activation](scale.unsafe_ptr(), bias.unsafe_ptr()),
         )
 # ANCHOR_END: gpt2_linear
+
+
+@extensibility.register("gpt2_linear_four_bits")
+struct Gpt2LinearFourBits:
+    """The same with weights of 4 bits: columns of a row in groups with a scale each.
+
+    Shapes: y[..., n], x[..., k], codes[n, lines * 64], group_scales[n, lines * 2],
+    scale[n], bias[n], where a line has 128 columns.
+    """
+
+    @staticmethod
+    def execute[
+        activation: StaticString, target: StaticString
+    ](
+        y: OutputTensor[dtype=DType.float32, ...],
+        x: InputTensor[dtype=DType.float32, ...],
+        codes: InputTensor[dtype=DType.uint8, rank=2, ...],
+        group_scales: InputTensor[dtype=DType.float32, rank=2, ...],
+        scale: InputTensor[dtype=DType.float32, rank=1, ...],
+        bias: InputTensor[dtype=DType.float32, rank=1, ...],
+        ctx: DeviceContext,
+    ) raises:
+        comptime assert target == "cpu", "gpt2_linear_four_bits runs on the CPU only"
+        var n = codes.dim_size(0)
+        var k = x.dim_size(x.rank - 1)
+        var m = y.size() // max(1, n)
+        var lines = ceildiv(k, 2 * GROUP)
+        check_size("x", x.size(), m * k)
+        check_size("codes", codes.size(), n * lines * LINE)
+        check_size("group_scales", group_scales.size(), n * lines * 2)
+        check_size("scale", scale.size(), n)
+        check_size("bias", bias.size(), n)
+        linear_four_bits(
+            Matrix(y.unsafe_ptr(), m, n, n),
+            Matrix(x.unsafe_ptr(), m, k, k),
+            Matrix(codes.unsafe_ptr(), n, lines * LINE, lines * LINE),
+            Matrix(group_scales.unsafe_ptr(), n, lines * 2, lines * 2),
+            Finish[activation](scale.unsafe_ptr(), bias.unsafe_ptr()),
+        )
 
 
 @extensibility.register("gpt2_attention")

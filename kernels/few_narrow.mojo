@@ -53,21 +53,34 @@ def add_products[
 ](
     sums: SIMD[sum, WIDTH], x: SIMD[dtype, width], w: SIMD[dtype, width]
 ) -> SIMD[sum, WIDTH]:
-    """Adds to each lane the products of four bytes of x with four bytes of w.
-
-    Intel's instruction for int8 wants w without a sign: each number of it counts 128
-    more than it is. ARM's, which is untested, takes both as they are.
-    """
+    """Adds to each lane the products of four bytes of x with four bytes of w."""
     comptime if dtype != DType.int8:
         return llvm_intrinsic["llvm.x86.avx512bf16.dpbf16ps.512", SIMD[sum, WIDTH]](
             sums, x, w
         )
     elif CompilationTarget.has_neon_int8_dotprod():
-        return llvm_intrinsic["llvm.aarch64.neon.sdot", SIMD[sum, WIDTH]](sums, w, x)
+        return add_byte_products(sums, x, w)
     else:
         # With the other sign bit, and read without a sign, w is w + 128.
+        return add_byte_products(sums, x, w ^ Scalar[dtype].MIN)
+
+
+@always_inline
+def add_byte_products[
+    sum: DType, dtype: DType, width: Int, //
+](
+    sums: SIMD[sum, WIDTH], x: SIMD[dtype, width], w: SIMD[dtype, width]
+) -> SIMD[sum, WIDTH]:
+    """Adds to each lane four products of int8.
+
+    Intel's instruction reads w without a sign. ARM's, which is untested, takes both as
+    they are.
+    """
+    comptime if CompilationTarget.has_neon_int8_dotprod():
+        return llvm_intrinsic["llvm.aarch64.neon.sdot", SIMD[sum, WIDTH]](sums, w, x)
+    else:
         return llvm_intrinsic["llvm.x86.avx512.vpdpbusd.512", SIMD[sum, WIDTH]](
-            sums, w ^ Scalar[dtype].MIN, x
+            sums, w, x
         )
 
 

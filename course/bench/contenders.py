@@ -175,9 +175,11 @@ CONTENDERS: dict[str, Entry] = {
     "kernels": Entry(Kernels),
     "kernels bfloat16": Entry(Kernels, "bfloat16"),
     "kernels int8": Entry(Kernels, "int8"),
+    "kernels int4": Entry(Kernels, "int4"),
     "portable kernels": Entry(PortableKernels),
     "portable kernels bfloat16": Entry(PortableKernels, "bfloat16"),
     "portable kernels int8": Entry(PortableKernels, "int8"),
+    "portable kernels int4": Entry(PortableKernels, "int4"),
     "Hugging Face": Entry(HuggingFace),
     "Hugging Face, no cache": Entry(HuggingFaceWithoutCache),
     "Hugging Face bfloat16": Entry(HuggingFace, "bfloat16"),
@@ -189,6 +191,7 @@ CONTENDERS: dict[str, Entry] = {
     "llama.cpp": Entry(LlamaCpp),
     "llama.cpp bfloat16": Entry(LlamaCpp, "bfloat16"),
     "llama.cpp int8": Entry(LlamaCpp, "int8"),
+    "llama.cpp int4": Entry(LlamaCpp, "int4"),
 }
 
 

@@ -10,10 +10,15 @@ from numpy.typing import NDArray
 
 from course.model.checkpoint import Checkpoint
 
-KINDS = {"float32": "F32", "bfloat16": "BF16", "int8": "Q8_0"}
+KINDS = {"float32": "F32", "bfloat16": "BF16", "int8": "Q8_0", "int4": "Q4_0"}
 """What llama.cpp calls the dtypes of `course generate`."""
 
-FILE_TYPES = {"float32": "ALL_F32", "bfloat16": "MOSTLY_BF16", "int8": "MOSTLY_Q8_0"}
+FILE_TYPES = {
+    "float32": "ALL_F32",
+    "bfloat16": "MOSTLY_BF16",
+    "int8": "MOSTLY_Q8_0",
+    "int4": "MOSTLY_Q4_0",
+}
 
 # Our names within a block, and llama.cpp's.
 OF_A_BLOCK = {
@@ -34,12 +39,16 @@ def write_gguf(model: Checkpoint, path: Path, dtype: str) -> None:
     Args:
         model: The model.
         path: The file to write.
-        dtype: How its matrices are kept, as `course generate` calls it.
+        dtype: How its matrices are kept, as `course generate` calls it. In int4 the
+            head and the table of tokens have 8 bits, as our head has.
     """
     import gguf
 
     config, weights = model.config, model.weights
-    kind = gguf.GGMLQuantizationType[KINDS[dtype]]
+    kind, ends = (
+        gguf.GGMLQuantizationType[KINDS[name]]
+        for name in (dtype, "int8" if dtype == "int4" else dtype)
+    )
     writer = gguf.GGUFWriter(path, "gpt2")
     writer.add_block_count(config.n_layer)
     writer.add_context_length(config.n_positions)
@@ -56,16 +65,16 @@ def write_gguf(model: Checkpoint, path: Path, dtype: str) -> None:
     writer.add_bos_token_id(config.vocab_size - 1)
     writer.add_eos_token_id(config.vocab_size - 1)
 
-    def add(name: str, ours: str) -> None:
+    def add(name: str, ours: str, kind: gguf.GGMLQuantizationType = kind) -> None:
         array: NDArray[Any] = np.ascontiguousarray(weights[ours], dtype=np.float32)
         if array.ndim == 1 or ours.endswith("wpe.weight"):
             writer.add_tensor(name, array)
         else:
             writer.add_tensor(name, gguf.quants.quantize(array, kind), raw_dtype=kind)
 
-    add("token_embd.weight", "transformer.wte.weight")
+    add("token_embd.weight", "transformer.wte.weight", ends)
     add("position_embd.weight", "transformer.wpe.weight")
-    add("output.weight", "lm_head.weight")
+    add("output.weight", "lm_head.weight", ends)
     for end in ("weight", "bias"):
         add(f"output_norm.{end}", f"transformer.ln_f.{end}")
         for layer in range(config.n_layer):

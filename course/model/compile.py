@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from max.experimental.tensor import Tensor, default_device, default_dtype
 
 from course.model.checkpoint import Checkpoint
 from course.model.every_position import EveryPosition
+from course.model.four_bits import FOUR_BITS, four_bit_gpt2, four_bit_weights
 from course.model.graph_cache import kept_or_compiled
 from course.model.modules import Code
 
@@ -110,19 +112,23 @@ def compile_kernels(
         checkpoint: The sizes and weights.
         code: Whose GPT-2 computes.
         package: The compiled Mojo kernels.
-        dtype: How the weights of the linear layers are kept: float32, bfloat16, int8.
+        dtype: How the weights of the linear layers are kept: float32, bfloat16, int8
+            or, but for the head's, int4.
         ending: `last_position`, `every_position` or `some_positions`.
 
     Returns:
         What step 15's `Decoder`, or step 19's `LookupDecoder`, takes for a model.
     """
     config, end = code.config(checkpoint.config), ending(code)
-    weights = code.kernel.quantize_weights(checkpoint.weights, DType[dtype])
+    if dtype == FOUR_BITS:
+        weights = four_bit_weights(checkpoint.weights, code.kernel)
+        build = partial(four_bit_gpt2, config, code.kernel)
+    else:
+        weights = code.kernel.quantize_weights(checkpoint.weights, DType[dtype])
+        build = partial(code.kernel.kernel_gpt2, config, DType[dtype])
 
     def compile_it() -> Any:
-        model = _build(
-            lambda: end.wrap(code.kernel.kernel_gpt2(config, DType[dtype])), CPU()
-        )
+        model = _build(lambda: end.wrap(build()), CPU())
         types = end.input_types(config, CPU())
         return model.compile(*types, weights=weights, custom_extensions=[package])
 

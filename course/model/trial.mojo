@@ -34,15 +34,23 @@ def trial[dtype: DType]() raises:
     var w_numbers = some_numbers[dtype](TILE * columns, 5)
     var x = Matrix(x_numbers.unsafe_ptr(), 1, columns, columns)
     var w = Matrix(w_numbers.unsafe_ptr(), TILE, columns, columns)
-    var used = String()
     comptime if has_dot_products[dtype]():
         compare(dot_products(x, w), x, w)
-        used += "dot products"
     comptime if has_tiles[dtype]():
         if allow_tiles():
             compare(tile(x, w), x, w)
-            used += ", tiles" if used else "tiles"
-    print(dtype, ": ", used, sep="")
+    print(dtype, ": ", used[dtype, dtype](), sep="")
+
+
+def used[few_rows: DType, many_rows: DType]() -> String:
+    """Returns what multiplies a few rows of x and many that become so narrow."""
+    var names = String()
+    comptime if has_dot_products[few_rows]():
+        names += "dot products"
+    comptime if has_tiles[many_rows]():
+        if allow_tiles():
+            names += ", tiles" if names else "tiles"
+    return names
 
 
 def dot_products[
@@ -107,3 +115,5 @@ def main() raises:
     """Tries the dtypes that have such instructions."""
     trial[DType.int8]()
     trial[DType.bfloat16]()
+    # Weights of 4 bits have no instructions of their own.
+    print("int4: ", used[DType.int8, DType.bfloat16](), sep="")

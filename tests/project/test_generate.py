@@ -139,7 +139,9 @@ def test_124m_is_greedy_like_hugging_face(gpt2_small, solutions, on_kernels):
 
 
 @thorough
-@pytest.mark.parametrize(("dtype", "similar"), [("bfloat16", 0.9999), ("int8", 0.999)])
+@pytest.mark.parametrize(
+    ("dtype", "similar"), [("bfloat16", 0.9999), ("int8", 0.999), ("int4", 0.93)]
+)
 def test_rounded_124m_is_similar(gpt2_small, on_kernels, dtype, similar):
     """Logits of GPT-2 small with rounded weights: their angle to the exact ones."""
     model, checkpoint = gpt2_small
@@ -189,7 +191,7 @@ REFUSED = [
     "--seed x: it must be a whole number.",
     "--code mine: 'mine' is not one of 'solutions', 'steps'.",
     "--device tpu: 'tpu' is not one of 'auto', 'cpu', 'gpu'.",
-    "--dtype float16: 'float16' is not one of 'float32', 'bfloat16', 'int8'.",
+    "--dtype float16: 'float16' is not one of 'float32', 'bfloat16', 'int8', 'int4'.",
     "--stop '': give some text to stop at.",
 ]
 
@@ -261,6 +263,15 @@ def test_same_text_on_every_engine(course, option, said):
     assert "KV cache, Mojo kernels, float32 weights" in fast.err
     assert said in other.err
     assert other.out == fast.out
+
+
+def test_four_bits_write(course):
+    """Weights of 4 bits may write another text, and it is said that they do."""
+    ran = course("generate", "The", "--greedy", "--dtype=int4", "--max-new-tokens", "8")
+    assert ran.status == 0
+    assert "int4 weights" in ran.err
+    assert "8 tokens" in ran.err
+    assert ran.out.startswith("The ")
 
 
 def test_stop(course):

@@ -18,6 +18,7 @@ from course.errors import Misuse
 from course.generate import engine
 from course.generate.request import Request
 from course.model import instructions
+from course.model.four_bits import quantize_groups
 from course.model.kernel_package import (
     KernelsUnavailable,
     changed,
@@ -29,6 +30,7 @@ ROWS = (1, 2, 3, 7, 8, 9, 17, 33, 130)
 SHAPES = [
     (m, n, k) for m, n, k in itertools.product(ROWS, (1, 3, 5, 97), (1, 3, 17, 48, 770))
 ]
+MOST_ROWS = 8  # Of x that meet codes of 4 bits; see kernels/four_bits.mojo.
 LARGE = [(1, 50257, 768), (8, 2304, 768), (300, 768, 3072)]
 
 
@@ -151,6 +153,112 @@ def test_numbers_that_int8_does_not_have(kernels, bad):
     found = linear(*map(tensor, (x, *operands))).to_numpy()
     assert np.isnan(found[1]).all()
     np.testing.assert_array_equal(found[[0, 2]], right[[0, 2]])
+
+
+@pytest.fixture(scope="module")
+def four_bits(kernels):
+    """The linear operation on weights of 4 bits, compiled for all shapes."""
+    matrix = lambda kind, *shape: TensorType(kind, shape, device=CPU())  # noqa: E731
+    vector = matrix(DType.float32, "n")
+    operands = [
+        matrix(DType.float32, "m", "k"),
+        matrix(DType.uint8, "n", "bytes"),
+        matrix(DType.float32, "n", "groups"),
+        vector,
+        vector,
+    ]
+
+    def run(x, codes, group_scales, scale, bias):
+        [y] = F.custom(
+            "gpt2_linear_four_bits",
+            device=x.device,
+            values=[x, codes, group_scales, scale, bias],
+            out_types=[matrix(DType.float32, x.shape[0], codes.shape[0])],
+            parameters={"activation": "gelu_tanh"},
+        )
+        return y
+
+    return compile(run, custom_extensions=[kernels])(*operands)
+
+
+def unpacked(codes, scales, columns):
+    """What the codes stand for, number by number."""
+    weight = np.zeros((len(codes), columns), dtype=np.float32)
+    for column in range(columns):
+        line, place = divmod(column, 128)
+        byte = codes[:, 64 * line + place % 64]
+        code = byte % 16 if place < 64 else byte // 16
+        weight[:, column] = (code.astype(np.float32) - 8) * scales[:, column // 64]
+    return weight
+
+
+def rounded(weight):
+    """What is left of weights in 16 bits."""
+    return weight.astype(ml_dtypes.bfloat16).astype(np.float32)
+
+
+def test_linear_four_bits(kernels, four_bits):
+    """The same from weights of 4 bits, with a scale for every 64 columns."""
+    for m, n, k in SHAPES[::3] + TILED + [(2, 33, 128), *LARGE]:
+        x, weight, bias = draw(m, n, k)
+        weight[0] = 0
+        if m == 3:
+            x[1] = 0
+        codes, scales = quantize_groups(weight)
+        kept = unpacked(codes, scales, k)
+        scale = np.abs(bias) / 2
+        actual = four_bits(*map(tensor, (x, codes, scales, scale, bias))).to_numpy()
+        # A few rows of x meet codes, more of them 16 bits; or all of it is float32.
+        operands = [
+            (x, kept),
+            (narrow(x, DType.int8), kept)
+            if m <= MOST_ROWS
+            else (narrow(x, DType.bfloat16), rounded(kept)),
+        ]
+        expected = [gelu(a @ b.T * scale + bias) for a, b in operands]
+        nearest = min(expected, key=lambda y: np.abs(actual - y).max())
+        assert_close(actual, nearest, k)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("rows", [3, MOST_ROWS + 1])
+def test_no_numbers_among_four_bits(four_bits, bad, rows):
+    """A row of x with one of them has no numbers in it; nor has a row of weights."""
+    x, weight, bias = draw(rows, 33, 64)
+    scale = np.ones(33, np.float32)
+    right = four_bits(
+        *map(tensor, (x, *quantize_groups(weight), scale, bias))
+    ).to_numpy()
+    spoilt = x.copy()
+    spoilt[1, 63] = bad
+    found = four_bits(
+        *map(tensor, (spoilt, *quantize_groups(weight), scale, bias))
+    ).to_numpy()
+    others = np.arange(rows) != 1
+    assert not np.isfinite(found[1]).any()
+    np.testing.assert_array_equal(found[others], right[others])
+    weight[1, 63] = bad
+    found = four_bits(
+        *map(tensor, (x, *quantize_groups(weight), scale, bias))
+    ).to_numpy()
+    assert not np.isfinite(found[:, 1]).any()
+    columns = np.arange(33) != 1
+    np.testing.assert_array_equal(found[:, columns], right[:, columns])
+
+
+def test_groups_of_weights():
+    """No weight is further from its code than a scale, and most half of one."""
+    weight = draw(5, 33, 770)[1]
+    weight[0] = 0
+    weight[1, :64] = np.arange(64) - 32
+    codes, scales = quantize_groups(weight)
+    kept = unpacked(codes, scales, 770)
+    steps = np.abs(np.repeat(scales, 64, axis=1)[:, :770])
+    errors = np.abs(kept - weight)
+    assert (errors <= steps * np.float32(1.0001)).all()
+    assert not kept[0].any()
+    # 7 is the largest step on the side of the smaller numbers: 8 would be one more.
+    assert (errors > steps * np.float32(0.5001)).mean() < 0.02
 
 
 HEADS, HEAD_DIM, CAPACITY = 3, 20, 23

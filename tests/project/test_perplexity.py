@@ -130,7 +130,7 @@ def test_other_forms_of_the_model(random_gpt2, reading, options):
     assert_is_hugging_faces(*parts, TEXTS["code"], 32)
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8", "int4"])
 def test_fewer_bits_cost_little(reading, dtype):
     """On stories like those it was trained on, less than a hundredth of a nat."""
     model, checkpoint, score = reading(DEMO_MODEL, dtype=dtype)
