@@ -11,8 +11,8 @@ from max.dtype import DType
 from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 
-from book.numbers.attention import first_attention
 from book.numbers import byte_pairs
+from book.numbers.attention import first_attention
 from book.numbers.example import (
     DEVICE,
     PROMPT,
