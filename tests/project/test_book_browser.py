@@ -150,7 +150,7 @@ def anywhere(request, built):
 
 @pytest.mark.sample(5)
 @pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("name", [*chapters(), "index.html", "print.html"])
+@pytest.mark.parametrize("name", [*chapters(), "index.html"])
 def test_page_loads_and_fits(name, width, visit):
     page = visit(width=width).go(name)
     assert page.locator("main h1").count() > 0
