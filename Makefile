@@ -31,7 +31,7 @@ help: ## Show this list
 # What only those need who work on the course itself.
 .venv/dev-installed: .venv/installed
 	@echo "Installing what tests and lint need …"
-	@$(INSTALL) --editable '.[dev]'
+	@$(INSTALL) --editable '.[dev,router]'
 	@touch $@
 
 setup: .venv/installed ## Install what is missing
