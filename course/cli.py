@@ -470,8 +470,9 @@ def serve(
     max_tokens, 200 tokens follow, or as many as fit. `course generate`
     does the same.
 
-    With --replicas or --worker, vllm-router stands before several
-    servers. One that dies is started anew; --replicas 0 starts none here.
+    With --replicas or --worker, a router stands before several servers:
+    vllm-router or, with --code steps, that of your step 20. One that dies
+    is started anew; --replicas 0 starts none here.
     """
     from course.serve.command import serve as serve_it
     from course.serve.server import ServeOptions

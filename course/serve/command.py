@@ -83,7 +83,7 @@ def replicas(options: ServeOptions, notes: Console) -> Iterator[Replicas]:
     Raises:
         CourseError: The model or the port cannot be used, or something cannot start.
     """
-    assert_router()
+    assert_router(options.code)
     with (
         prepared(options, notes) as start,
         listen(options.host, options.port) as listener,

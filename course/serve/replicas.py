@@ -1,6 +1,6 @@
 """Several servers behind one address: `course serve --replicas`.
 
-    clients → front → vllm-router → worker, worker, …
+    clients → front → vllm-router, or the reader's step 20 → worker, worker, …
 
 All but the clients are processes of ours, which end with this one. Workers and router
 listen on a loopback address of their own, drawn by lot, so that their ports are free
@@ -26,9 +26,11 @@ from rich.console import Console
 
 from course.console import say
 from course.errors import CourseError
+from course.model.modules import assert_done
 from course.process.child import Child
 from course.process.signals import what_ended
 from course.serve.server import ModelServer, ServeOptions
+from course.steps import ROUTING, get_step
 
 ROUTER_PORT, FIRST_WORKER_PORT, METRICS_PORT = 8000, 8001, 7999
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -97,13 +99,18 @@ class Member:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
 
-def assert_router() -> None:
-    """Refuse to go on without vllm-router.
+def assert_router(code: str) -> None:
+    """Refuse to go on without a router.
+
+    Args:
+        code: Whose it is: "solutions" for vllm-router, "steps" for the reader's.
 
     Raises:
-        CourseError: It is not installed.
+        CourseError: It is not installed, or step 20 is not done.
     """
-    if importlib.util.find_spec("vllm_router") is None:
+    if code == "steps":
+        assert_done(get_step(ROUTING))
+    elif importlib.util.find_spec("vllm_router") is None:
         raise CourseError(MISSING)
 
 
@@ -228,6 +235,11 @@ class Replicas:
             return self._start_worker(bound, share(number, self._options.replicas))
 
     def _router(self) -> Child:
+        if self._options.code == "steps":
+            return Child(
+                *("course.serve.routing", str(get_step(ROUTING).skeleton)),
+                *(self._host, f"{ROUTER_PORT}", *self.workers),
+            )
         return Child(
             "vllm_router.launch_router",
             *("--host", self._host, "--port", f"{ROUTER_PORT}"),

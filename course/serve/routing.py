@@ -1,4 +1,7 @@
-"""One address in front of several servers: step 20's router says which one answers."""
+"""One address in front of several servers: step 20's router says which one answers.
+
+`course serve --replicas 2 --code steps` starts it in the place of vllm-router.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,6 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from course.check.loading import load_step
-from course.process.ports import HOST
 from course.serve.entrance import entrance
 from course.steps import ROUTING, get_step
 
@@ -45,14 +47,24 @@ class Front:
             Route("/v1/completions", self.hand_over, methods=["POST"]),
             Route("/v1/models", self.hand_over, methods=["GET"]),
             Route("/health", self.health, methods=["GET"]),
+            Route("/workers", self.list_workers, methods=["GET"]),
         ]
         self.app = entrance(routes, is_local=True)
 
     async def health(self, _: Request) -> Response:
         """Say which workers may be asked; an error if none may."""
-        now = time.monotonic()
-        able = [w.name for w in self.router.workers if w.breaker.allows(now)]
+        able = [name for name, is_able in self._workers() if is_able]
         return JSONResponse({"workers": able}, status_code=200 if able else 503)
+
+    async def list_workers(self, _: Request) -> Response:
+        """List all workers, in the words of vllm-router."""
+        listed = [{"url": name, "is_healthy": able} for name, able in self._workers()]
+        return JSONResponse({"workers": listed})
+
+    def _workers(self) -> list[tuple[str, bool]]:
+        """The name of each worker, and whether it may be asked now."""
+        now = time.monotonic()
+        return [(w.name, w.breaker.allows(now)) for w in self.router.workers]
 
     async def hand_over(self, request: Request) -> Response:
         """Have a worker answer, and pass on what it says.
@@ -114,10 +126,10 @@ def prompt_of(body: bytes) -> str:
 
 
 def main() -> None:
-    """Listen: `python -m course.serve.routing FILE PORT WORKER…`."""
-    file, port, *workers = sys.argv[1:]
+    """Listen: `python -m course.serve.routing FILE HOST PORT WORKER…`."""
+    file, host, port, *workers = sys.argv[1:]
     step = load_step(get_step(ROUTING), Path(file))
-    uvicorn.run(Front(step, workers).app, host=HOST, port=int(port), log_level="error")
+    uvicorn.run(Front(step, workers).app, host=host, port=int(port), log_level="error")
 
 
 if __name__ == "__main__":

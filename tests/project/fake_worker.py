@@ -52,7 +52,7 @@ def app(pieces, seconds):
     async def complete(request):
         asked = await request.json()
         prompt = asked["prompt"]
-        if asked["stream"]:
+        if asked.get("stream"):
             return StreamingResponse(events(prompt), media_type="text/event-stream")
         await asyncio.sleep(seconds * pieces)
         return JSONResponse(choice(text_of(prompt, pieces), "length"))

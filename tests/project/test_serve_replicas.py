@@ -23,10 +23,12 @@ from course.errors import CourseError
 from course.serve import command
 from course.serve import replicas as replicas_module
 from course.serve.command import address_of, listen
-from course.serve.replicas import MISSING, Member, Replicas, share
+from course.serve.replicas import MISSING, Member, Replicas, assert_router, share
 from course.serve.server import ServeOptions
-from course.steps import DEMO_MODEL
+from course.skeleton import make_skeleton
+from course.steps import DEMO_MODEL, ROUTING, get_step
 from tests.project.fake_worker import start_fake, text_of
+from tests.project.finished import finish
 from tests.project.serving import Served, processes
 
 pytest.importorskip("vllm_router", reason=MISSING)
@@ -90,6 +92,36 @@ def test_all_take_part(quick):
     texts = [answer["choices"][0]["text"] for answer in answers]
     assert texts == [text_of(f"p{n}", PIECES) for n in range(8)]
     assert len({answer["worker"] for answer in answers}) == 2
+
+
+CHOICE = "return min(near, key=lambda worker: (-worker.index.count(keys), worker.load))"
+
+
+def test_readers_router(tmp_path, monkeypatch):
+    """With --code steps, it is the reader's step 20 that says who answers."""
+    router = get_step(ROUTING)
+    finish(tmp_path, [router])
+    file = tmp_path / router.skeleton.name
+    assert CHOICE in file.read_text()
+    file.write_text(file.read_text().replace(CHOICE, "return able[-1]"))
+    monkeypatch.setenv("COURSE_STEPS_DIR", str(tmp_path))
+    with fakes(code="steps") as several:
+        answers = [post(several, f"p{n}").json() for n in range(8)]
+        texts = [answer["choices"][0]["text"] for answer in answers]
+        assert texts == [text_of(f"p{n}", PIECES) for n in range(8)]
+        [last] = {answer["worker"] for answer in answers}
+        several.kill(1)
+        after = post(several, "after").json()
+        assert after["choices"][0]["text"] == text_of("after", PIECES)
+        assert after["worker"] != last
+
+
+def test_readers_router_not_done(tmp_path, monkeypatch):
+    """One sentence says so, before anything is started."""
+    (tmp_path / "step_20.py").write_text(make_skeleton(get_step(ROUTING)))
+    monkeypatch.setenv("COURSE_STEPS_DIR", str(tmp_path))
+    with pytest.raises(CourseError, match="step_20"):
+        assert_router("steps")
 
 
 def test_streamed(quick):
