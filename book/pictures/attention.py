@@ -39,7 +39,7 @@ def attention() -> Drawing:
     )
 
     def vector(top: float, name: str, numbers: Iterable[float], hue: str) -> None:
-        drawing.text(LEFT - 5, top + 15, name, "end small")
+        drawing.text(LEFT - 4, top + 15, name, "end tiny")
         for place, value in enumerate(numbers):
             drawing.box(
                 LEFT + place * CELL,

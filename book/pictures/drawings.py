@@ -233,7 +233,7 @@ def heads() -> Drawing:
     drawing.text(right, 158, "[2, 3, 4]", "mono small")
     drawing.text(right, 174, "head, token", "small dim")
     for token, word in enumerate(words):
-        drawing.text(24, top + token * 50 + 26, word, "end small strong")
+        drawing.text(28, top + token * 50 + 26, word, "end small strong")
         for head, hue in enumerate(hues):
             before = top + token * 50 + head * row_height
             after = top + 3 + head * 73 + token * row_height

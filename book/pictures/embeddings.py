@@ -45,9 +45,7 @@ def neighbours() -> Drawing:
         22 + 38 * len(WORDS),
     )
     drawing.text(0, 12, "word", "tiny dim")
-    drawing.text(
-        70, 12, "the rows of wte nearest to its own, and their cosine", "tiny dim"
-    )
+    drawing.text(70, 12, "the nearest rows of wte, and their cosine", "tiny dim")
     for place, (word, near) in enumerate(found):
         y = 20 + place * 38
         drawing.box(0, y, 62, 32, word, "violet", "mid small")

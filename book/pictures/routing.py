@@ -29,15 +29,17 @@ def router() -> Drawing:
         top = 34 + place * 58
         able = worker.breaker.allows(5.0)
         hue = "green" if worker is chosen else "plain"
-        drawing.box(196, top, 60, 34, worker.name, hue, "mid")
+        drawing.box(170, top, 60, 34, worker.name, hue, "mid")
         shared = worker.index.count(keys)
-        says = f"{worker.load} requests, shares {shared}" if able else "is left alone"
-        drawing.text(264, top + 14, says, "tiny")
+        says = f"has requests: {worker.load}" if able else "is left alone"
+        drawing.text(238, top + 14, says, "tiny")
         for page in range(2):
             known = "blue" if page < shared else "plain"
-            drawing.box(264 + page * 22, top + 20, 18, 14, "", known, "mid tiny")
+            drawing.box(238 + page * 22, top + 20, 18, 14, "", known, "mid tiny")
+        if able:
+            drawing.text(284, top + 31, f"shared: {shared}", "tiny dim")
         if worker is chosen:
-            drawing.arrow([(104, 101), (196, top + 17)])
+            drawing.arrow([(104, 101), (170, top + 17)])
     return drawing
 
 
