@@ -28,14 +28,19 @@ async def fit(request: dict[str, Any], tokenizer: TextTokenizer) -> dict[str, An
     Raises:
         RefusedError: A prompt has token IDs that the model has not, or does not fit.
     """
-    prompts = [await _encode(prompt, tokenizer) for prompt in request["prompt"]]
+    prompts = [await encode(prompt, tokenizer) for prompt in request["prompt"]]
     asked = request.get("max_tokens")
     most = [_room(len(prompt), tokenizer.max_length, asked) for prompt in prompts]
     # The default after the shortest may not fit after the others: there, MAX cuts it.
     return {**request, "prompt": prompts, "max_tokens": max(most)}
 
 
-async def _encode(prompt: str | list[int], tokenizer: TextTokenizer) -> list[int]:
+async def encode(prompt: str | list[int], tokenizer: TextTokenizer) -> list[int]:
+    """The token IDs of a prompt.
+
+    Raises:
+        RefusedError: It has IDs that the model has not, or more than it reads.
+    """
     try:
         return (await tokenizer.encode(prompt)).tolist()
     except PromptTooLongError as error:

@@ -6,13 +6,14 @@ import json
 
 from fastapi import FastAPI
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from course.serve.completion import check_completion
-from course.serve.context import fit
+from course.serve.context import encode, fit
 from course.serve.entrance import entrance, read_json
-from course.serve.refused import unknown_model
+from course.serve.refused import RefusedError, unknown_model
 
 
 def gateway(app: FastAPI, model: str, is_local: bool) -> ASGIApp:
@@ -28,6 +29,7 @@ def gateway(app: FastAPI, model: str, is_local: bool) -> ASGIApp:
     """
     routes = [
         Route("/v1/completions", Completions(app, model), methods=["POST"]),
+        Route("/tokenize", Tokenize(app, model), methods=["POST"]),
         Route("/v1/models/{name:path}", Models(app, model), methods=["GET"]),
         *(
             Route(path, _Reading(app), methods=["GET"])
@@ -52,6 +54,37 @@ class Completions:
         asked = await fit(asked, self.app.state.pipeline.tokenizer)
         body = json.dumps(asked).encode()
         await self.app(*_with_body(scope, receive, body), send)
+
+
+class Tokenize:
+    """`/tokenize`, which MAX has not: a router asks what prompts have in common.
+
+    The answer is vLLM's. Without it, vllm-router's `cache_aware` goes by load alone.
+    """
+
+    def __init__(self, app: FastAPI, model: str) -> None:
+        """Stand beside MAX's server."""
+        self.app = app
+        self.model = model
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        asked = check_completion(await read_json(Request(scope, receive)), self.model)
+        tokenizer = self.app.state.pipeline.tokenizer
+        if len(asked["prompt"]) > 1:
+            raise RefusedError(
+                400, "One prompt at a time has its tokens told.", "prompt"
+            )
+        [prompt] = asked["prompt"]
+        tokens = await encode(prompt, tokenizer)
+        answer = JSONResponse(
+            {
+                "count": len(tokens),
+                "max_model_len": tokenizer.max_length,
+                "tokens": tokens,
+            }
+        )
+        await answer(scope, receive, send)
 
 
 class _Reading:

@@ -60,12 +60,19 @@ def app(pieces, seconds):
     async def health(request):
         return PlainTextResponse("")
 
+    async def tokenize(request):
+        tokens = list((await request.json())["prompt"].encode())
+        return JSONResponse(
+            {"count": len(tokens), "max_model_len": 9999, "tokens": tokens}
+        )
+
     async def models(request):
         return JSONResponse({"object": "list", "data": [{"id": "demo"}]})
 
     return Starlette(
         routes=[
             Route("/v1/completions", complete, methods=["POST"]),
+            Route("/tokenize", tokenize, methods=["POST"]),
             Route("/v1/models", models),
             Route("/health", health),
         ]

@@ -126,7 +126,9 @@ def test_serve_reads_the_same(name, made, tmp_path):
     kind = made(name)
     model = open_checkpoint(str(kind.folder))
     hand_over(model, tmp_path)
-    order = Order(str(tmp_path), "model", ARCHITECTURE, None, "float32", "cpu", 8, -1)
+    order = Order(
+        str(tmp_path), "model", ARCHITECTURE, None, "float32", "cpu", 8, -1, []
+    )
     found = _pipeline(order)
     tokenizer = found["tokenizer"]
     assert asyncio.run(tokenizer.encode(PROMPT)).tolist() == kind.prompt

@@ -148,6 +148,22 @@ def test_token_ids(complete, demo, known):
         assert answer.choices[0].text == known["Once upon a time"]["text"]
 
 
+def test_tokenize(served, demo):
+    """What a prompt's tokens are, as a router of vLLM asks it."""
+
+    def ask(prompt):
+        address = f"{served.address}/tokenize"
+        return httpx.post(address, json={"prompt": prompt}, timeout=60)
+
+    for prompt in (PROMPTS[0], "ünï\n 🦊", ""):
+        ids = demo.tokenizer.encode(prompt).ids
+        told = ask(prompt).json()
+        assert (told["tokens"], told["count"]) == (ids, len(ids))
+    assert told["max_model_len"] == demo.config.n_positions
+    refused = ask(["one", "two"])
+    assert (refused.status_code, "One prompt" in refused.text) == (400, True)
+
+
 def test_sampling(complete):
     """A seed makes a text repeatable, 0 too; without one it is another each time."""
 

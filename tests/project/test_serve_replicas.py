@@ -5,11 +5,13 @@ import functools
 import itertools
 import json
 import os
+import random
 import re
 import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from string import ascii_letters
 
 import httpx
 import openai
@@ -92,6 +94,23 @@ def test_all_take_part(quick):
     texts = [answer["choices"][0]["text"] for answer in answers]
     assert texts == [text_of(f"p{n}", PIECES) for n in range(8)]
     assert len({answer["worker"] for answer in answers}) == 2
+
+
+def test_cache_aware():
+    """Prompts that begin alike go to one worker, whoever asks at the same time."""
+    chance = random.Random(0)
+    beginnings = ["".join(chance.choices(ascii_letters, k=600)) for _ in range(6)]
+    asked = [(start, f"{start} {n}") for n in range(5) for start in beginnings]
+    chance.shuffle(asked)
+    answered = {start: set() for start in beginnings}
+    with (
+        fakes(policy="cache_aware", seconds=0.01) as several,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        answers = pool.map(lambda each: post(several, each[1]).json(), asked)
+        for (start, _), answer in zip(asked, answers, strict=True):
+            answered[start].add(answer["worker"])
+    assert [len(workers) for workers in answered.values()] == [1] * len(beginnings)
 
 
 CHOICE = "return min(near, key=lambda worker: (-worker.index.count(keys), worker.load))"
