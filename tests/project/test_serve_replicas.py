@@ -292,7 +292,9 @@ def test_the_demo_model(demo):
         end = time.monotonic() + 300
         while not all(serving(served)):
             assert time.monotonic() < end, served.log()
-            time.sleep(0.5)
+            served.hear(0.5)
+        served.hear(0.5)
+        assert "Worker 1 has died" in served.log()
         own = groups(served)
         family = [pid for pid, _, group in processes() if group in own]
         assert len(own) == 4
@@ -301,7 +303,6 @@ def test_the_demo_model(demo):
         while alive := {pid for pid, _, _ in processes()} & set(family):
             assert time.monotonic() < end, alive
             time.sleep(0.1)
-    assert "Worker 1 has died" in served.log()
 
 
 def serving(served):
