@@ -167,6 +167,27 @@ def killed() -> str:
     )
 
 
+def prefixes() -> str:
+    """What a router's policy is worth for prompts that begin alike."""
+    measured = _results("prefixes.json")
+    lines = [
+        "| vllm-router's policy | found in a cache | first token, median | slowest |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| `{policy}` | {of['hit_rate']:.0%} | {_milliseconds(of['first_token'])} ms "
+        f"| {_milliseconds(of['slowest'])} ms |"
+        for policy, of in measured["policies"].items()
+    ]
+    machine = measured["machine"]
+    return (
+        "\n".join(lines) + f"\n\n{measured['requests']} prompts with one of "
+        f"{measured['beginnings']} beginnings of {measured['shared_tokens']} tokens, "
+        f"{measured['clients']} clients, two servers: `python -m bench.prefixes` on "
+        f"{machine['cores']} cores of an {machine['processor']}.\n"
+    )
+
+
 def _results(name: str) -> dict[str, Any]:
     measured: dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
     return measured

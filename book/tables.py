@@ -25,6 +25,7 @@ from book.measured import (
     lookups,
     measured_on,
     milliseconds,
+    prefixes,
     rungs,
     served,
 )
@@ -266,6 +267,7 @@ if __name__ == "__main__":
         "lookup.md": lookups(),
         "fleet.md": page(**dict(zip(("measured", "simulated"), fleet(), strict=True))),
         "killed.md": killed(),
+        "prefixes.md": prefixes(),
         "parameters.md": parameters(),
         "activations.md": activations(),
         "cache.md": cache(),

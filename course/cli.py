@@ -528,7 +528,7 @@ def bench(
         typer.Option(
             metavar="DIR",
             help="With --serve: a GPT-2 to be served, in all dtypes and beside "
-            "llama.cpp's server where it is installed: ten minutes.",
+            "llama.cpp's server where it is installed: a quarter of an hour.",
         ),
     ] = None,
     save: Annotated[

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -188,6 +189,9 @@ REFUSED = [
     "--repetition-penalty 0.0: it must be above 0; 1 changes nothing.",
     "--repetition-penalty inf: it must be above 0; 1 changes nothing.",
     "--max-new-tokens 0: it must be at least 1.",
+    "--lookup 0: it must be at least 1.",
+    "--lookup -3: it must be at least 1.",
+    "--lookup many: it must be a whole number.",
     "--seed x: it must be a whole number.",
     "--code mine: 'mine' is not one of 'solutions', 'steps'.",
     "--device tpu: 'tpu' is not one of 'auto', 'cpu', 'gpu'.",
@@ -265,6 +269,30 @@ def test_same_text_on_every_engine(course, option, said):
     assert other.out == fast.out
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--greedy",),
+        ("--seed", "3"),
+        pytest.param(("--greedy", "--stock-kernels"), marks=thorough),
+        pytest.param(("--greedy", "--dtype", "bfloat16"), marks=thorough),
+        pytest.param(("--greedy", "--dtype", "int8"), marks=thorough),
+        pytest.param(("--seed", "3", "--dtype", "int4"), marks=thorough),
+    ],
+    ids=" ".join,
+)
+def test_lookup(course, options):
+    """The text is what it is without, in fewer passes; and they are counted."""
+    asked = ("generate", "Tick, tock, tick, tock, tick,", "--max-new-tokens", "40")
+    plain, looked_up = course(*asked, *options), course(*asked, *options, "--lookup", 8)
+    assert looked_up.out == plain.out != ""
+    count, passes = map(
+        int, re.search(r"(\d+) of them by lookup: (\d+) passes", looked_up.err).groups()
+    )
+    assert count + passes == 40
+    assert "by lookup" not in plain.err
+
+
 def test_four_bits_write(course):
     """Weights of 4 bits may write another text, and it is said that they do."""
     ran = course("generate", "The", "--greedy", "--dtype=int4", "--max-new-tokens", "8")
@@ -300,6 +328,9 @@ def test_same_seed_same_text(course):
         (("The", "--temperature", "-1"), 2, "--temperature -1.0: it must be 0"),
         (("The", "--device", "tpu"), 2, "--device tpu: 'tpu' is not one of"),
         (("The", "--color"), 2, "No such option: --color"),
+        (("The", "--lookup", "256"), 1, "--lookup 256 is longer than any text"),
+        (("The", "--lookup", "4", "--top", "3"), 2, "leave out --top"),
+        (("The", "--lookup", "4", "--no-cache"), 2, "leave out --no-cache"),
         ((), 2, "Missing argument 'prompt'"),
     ],
 )
