@@ -4,10 +4,10 @@
     python -m bench.fleet --model DIR         # beside it, another one's servers
     python -m bench.fleet --only simulate     # only what is counted
 
-Three parts. `servers`: tokens a second of one and of two `course serve` on this
-machine, behind step 20's router. `routers`: the processor time that a router takes for
+Three parts. `servers`: tokens a second of `course serve` and of `course serve
+--replicas 2` on this machine. `routers`: the processor time that a router takes for
 a request, with workers behind it that answer at once. `simulate`: step 20's router
-before up to a hundred workers, each as fast as `course bench --serve` has measured one,
+before up to some hundred workers, each as fast as `course bench --serve` has measured one,
 on a clock that does not wait.
 """
 
@@ -31,9 +31,10 @@ from course.bench.clients import ask_all
 from course.bench.latency import figures
 from course.bench.machine import machine
 from course.bench.results import FOLDER, keep
-from course.bench.serving import DEMO, OURS, plan_for, server
+from course.bench.serving import DEMO, OURS, Plan, plan_for, server
 from course.check.fleet import InstantLoop
 from course.check.loading import load_solution
+from course.model.checkpoint import open_checkpoint
 from course.process.ports import HOST, free_ports
 from course.process.server import ServerProcess
 from course.steps import ROUTING, get_step
@@ -41,7 +42,7 @@ from course.steps import ROUTING, get_step
 REPLICAS, CLIENTS = (1, 2), (1, 8, 32)
 SECONDS = 8.0
 REQUESTS, AT_ONCE = 2000, 8
-WORKERS, CLIENTS_EACH = (1, 2, 5, 10, 20, 50, 100, 200), 32
+WORKERS, CLIENTS_EACH = (1, 2, 5, 10, 20, 50, 100, 200, 400), 32
 NEW_TOKENS = 32
 WARM_UP, COUNTED = 4.0, 8.0  # Seconds of the clock that does not wait.
 
@@ -52,22 +53,32 @@ WARM_UP, COUNTED = 4.0, 8.0  # Seconds of the clock that does not wait.
 def servers(folder: str | None) -> dict[str, Any]:
     """Tokens a second by replicas and clients, and when the first token came."""
     plan = plan_for(folder, Console()) if folder else DEMO
-    plan = replace(plan, texts=32, new_tokens=NEW_TOKENS)
+    plan = replace(plan, texts=32, new_tokens=NEW_TOKENS, prompts=in_words(plan))
     found: dict[str, Any] = {}
     for count in REPLICAS:
-        with contextlib.ExitStack() as stack:
-            own = [stack.enter_context(server(OURS, plan)) for _ in range(count)]
-            router = stack.enter_context(readers_router([one.address for one in own]))
+        with server(OURS, plan, replicas=count) as running:
             by_clients = {}
             for clients in CLIENTS:
-                ask_all(router.port, plan.prompts, clients, 4)
+                ask_all(running.port, plan.prompts, clients, 4)
                 answers = ask_all(
-                    router.port, plan.prompts, clients, plan.new_tokens, SECONDS
+                    running.port, plan.prompts, clients, plan.new_tokens, SECONDS
                 )
                 by_clients[str(clients)] = figures(answers)
             found[str(count)] = by_clients
             print(plan.name, count, by_clients, flush=True)
     return {"model": plan.name, "new_tokens": plan.new_tokens, "replicas": found}
+
+
+def in_words(plan: Plan) -> list[str]:
+    """The prompts as texts: vllm-router passes no token IDs on."""
+    tokenizer = open_checkpoint(str(plan.folder)).tokenizer
+    return [
+        prompt if isinstance(prompt, str) else tokenizer.decode(prompt)
+        for prompt in plan.prompts
+    ]
+
+
+# Routers
 
 
 def readers_router(workers: list[str]) -> ServerProcess:
@@ -76,7 +87,7 @@ def readers_router(workers: list[str]) -> ServerProcess:
     file = str(get_step(ROUTING).solution)
     return ServerProcess(
         "The router",
-        *("course.serve.routing", file, f"{port}", *workers),
+        *("course.serve.routing", file, HOST, f"{port}", *workers),
         port=port,
     )
 

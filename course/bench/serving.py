@@ -131,14 +131,17 @@ def label(name: str, dtype: str) -> str:
     return name if dtype == "float32" else f"{name} {dtype}"
 
 
-def server(name: str, plan: Plan, dtype: str = "float32") -> ServerProcess:
-    """The process of one server, on a port that is free."""
+def server(
+    name: str, plan: Plan, dtype: str = "float32", replicas: int = 1
+) -> ServerProcess:
+    """The process of one server, on a port that is free; ours may have replicas."""
     [port] = free_ports(1)
     folder, texts = str(plan.folder), str(plan.texts)
     arguments = {
         OURS: [
             *("course", "serve", "--port", f"{port}", "--model", folder),
             *("--dtype", dtype, "--max-batch-size", texts),
+            *("--replicas", f"{replicas}"),
         ],
         LLAMA: ["course.bench.llama_server", folder, f"{port}", dtype, texts],
         THEIRS: ["course.bench.baseline_server", folder, f"{port}", dtype],
