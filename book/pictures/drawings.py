@@ -6,7 +6,14 @@ import math
 from collections.abc import Callable
 
 from book.gpt2 import GPT2
-from book.pictures import embeddings, part_two, routing, serving, speculation
+from book.pictures import (
+    byte_pairs,
+    embeddings,
+    part_two,
+    routing,
+    serving,
+    speculation,
+)
 from book.pictures.attention import attention
 from book.pictures.band_part import band_part
 from book.pictures.distributions import distributions
@@ -14,14 +21,16 @@ from book.pictures.ladder import ladder
 from book.pictures.svg import WIDTH, Drawing
 from course.model.checkpoint import stored_shapes
 from course.model.config import head_dim, inner_dim
+from course.steps import StepId, get_step
 
 
 def draw_all() -> dict[str, Drawing]:
     """Draw everything, by name of file."""
-    drawings = {f"here_{step:02d}": here(step) for step in HERE}
+    drawings = {f"here_{get_step(number).label}": here(number) for number in HERE}
     for draw in (
         causal_mask,
         band_part,
+        *byte_pairs.DRAWINGS,
         *embeddings.DRAWINGS,
         attention,
         heads,
@@ -42,7 +51,7 @@ def draw_all() -> dict[str, Drawing]:
 
 
 # What each chapter builds, by the names of parts in `here`, and how it is called.
-HERE: dict[int, tuple[set[str], str]] = {
+HERE: dict[StepId, tuple[set[str], str]] = {
     1: ({"GPT2Config"}, "the sizes of it all"),
     2: ({"mask"}, "the causal mask"),
     3: ({"ln_1", "ln_2", "ln_f"}, "layer norm"),
@@ -56,14 +65,15 @@ HERE: dict[int, tuple[set[str], str]] = {
     11: ({"lm_head"}, "the head"),
     12: ({"text", "next", "loop"}, "the loop that writes"),
     **part_two.HERE,
+    "bpe": ({"text"}, "how text becomes tokens"),
 }
 
 
-def here(step: int) -> Drawing:
+def here(number: StepId) -> Drawing:
     """The whole model in small, with the parts of one chapter marked."""
-    parts, label = HERE[step]
+    parts, label = HERE[number]
     drawing = Drawing(
-        f"Where step {step:02d} is in GPT-2: {label}",
+        f"Where step {get_step(number).label} is in GPT-2: {label}",
         "Text becomes token IDs, which are looked up in the token embeddings (wte). "
         "Positions, 0, 1, 2 and so on, are looked up in the position embeddings (wpe). "
         "The two are added, run through a stack of blocks (h), a final layer norm "
