@@ -65,7 +65,7 @@ HERE: dict[StepId, tuple[set[str], str]] = {
     11: ({"lm_head"}, "the head"),
     12: ({"text", "next", "loop"}, "the loop that writes"),
     **part_two.HERE,
-    "bpe": ({"text"}, "how text becomes tokens"),
+    "bpe": ({"text"}, "the tokenizer"),
 }
 
 
