@@ -1,4 +1,4 @@
-"""What is drawn for steps 13 to 17, and where these and the last are in the model."""
+"""What is drawn for steps 13 to 17."""
 
 from __future__ import annotations
 
@@ -9,21 +9,6 @@ from book.measured import last_results
 from book.pictures.distributions import distributions
 from book.pictures.svg import WIDTH, Drawing
 from course.bench import figures
-
-# What each chapter is about, by the names of parts in `here`, and how it is called.
-HERE: dict[int, tuple[set[str], str]] = {
-    13: (
-        {"wte", "wpe", "h", "ln_f", "lm_head", "ln_1", "attn", "ln_2", "mlp"},
-        "the weights of it all",
-    ),
-    14: ({"wte", "wpe", "h", "ln_f", "lm_head", "block"}, "all of it, compiled"),
-    15: ({"wpe", "h", "attn", "mask", "loop"}, "the KV cache"),
-    16: ({"text", "next"}, "the next token"),
-    17: ({"attn", "mlp", "lm_head"}, "where the time goes"),
-    18: ({"text", "attn", "next", "loop"}, "many texts at once"),
-    19: ({"text", "next", "loop"}, "several tokens a pass"),
-    20: ({"text"}, "which server gets the text"),
-}
 
 
 def conv1d() -> Drawing:
