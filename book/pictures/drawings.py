@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable
 
 from book.gpt2 import GPT2
+from book.numbers.example import PROMPT, six_tokens
 from book.pictures import embeddings, maps, part_two, routing, serving, speculation
 from book.pictures.attention import attention
 from book.pictures.band_part import band_part
 from book.pictures.distributions import distributions
 from book.pictures.ladder import ladder
+from book.pictures.layer_norm import layer_norm
 from book.pictures.svg import WIDTH, Drawing
 from course.model.config import head_dim, inner_dim
 
@@ -50,21 +52,21 @@ def causal_mask() -> Drawing:
         "after two past ones: every row may see both past tokens, then the same "
         "staircase. Where a token may look the mask is 0, elsewhere minus infinity.",
         WIDTH,
-        206,
+        212,
     )
-    words = ["The", "fox", "ran", "far", "away"]
-    cell, top = 26, 60
+    words = [*PROMPT, "and"]
+    cell, top = 28, 60
 
     def table(left: int, rows: int, past: int, title: str, shape: str) -> None:
         drawing.text(left, 14, title, "small strong")
         drawing.text(left, 30, shape, "mono small dim")
         for row in range(rows):
             y = top + row * cell
-            drawing.text(left + 32, y + 17, words[past + row], "end small")
+            drawing.text(left + 31, y + 18, words[past + row], "end tiny")
             for column in range(past + rows):
-                x = left + 38 + column * cell
+                x = left + 36 + column * cell
                 if row == 0:
-                    drawing.text(x + 13, top - 7, words[column], "mid tiny")
+                    drawing.text(x + cell / 2, top - 7, words[column], "mid tiny")
                 seen = column <= past + row
                 drawing.box(
                     x,
@@ -77,29 +79,30 @@ def causal_mask() -> Drawing:
                 )
 
     table(0, 4, 0, "causal_mask(4, 0)", "[4, 4]")
-    table(166, 3, 2, "causal_mask(3, 2)", "[3, 2 + 3]")
-    drawing.path([(205, 146), (205, 150), (255, 150), (255, 146)], "axis")
-    drawing.text(230, 164, "past", "mid small dim")
-    drawing.text(0, 188, "A row is a new token that looks, a column is a", "small dim")
-    drawing.text(0, 203, "token that is looked at: 0 may be seen.", "small dim")
+    table(163, 3, 2, "causal_mask(3, 2)", "[3, 2 + 3]")
+    drawing.path([(201, 147), (201, 152), (253, 152), (253, 147)], "axis")
+    drawing.text(227, 166, "past", "mid small dim")
+    drawing.text(0, 194, "A row is a new token that looks, a column is a", "small dim")
+    drawing.text(0, 209, "token that is looked at: 0 may be seen.", "small dim")
     return drawing
 
 
 def heads() -> Drawing:
     """Splitting the width into heads and merging them again."""
-    words, n_head, head_dim = ["The", "fox", "ran"], 2, 4
+    words, n_head, head_dim = PROMPT[:3], 2, 4
     width = n_head * head_dim
     hues = ["blue", "orange"]
     drawing = Drawing(
         "Splitting into heads and merging again",
         f"A table of {len(words)} tokens by {width} numbers, numbered row by row. "
         f"Reshaping cuts every row into {n_head} pieces of {head_dim}, the first for "
-        "head 0, the second for head 1; in memory they still lie token by token: The "
-        "head 0, The head 1, fox head 0, and so on. Transposing brings them into "
-        "another order, drawn with lines that cross: first the pieces of head 0 for "
-        "The, fox, ran, then those of head 1. Merging goes the same way backwards. "
-        "Below, the mistake: reshaped to two heads without transposing, head 0 gets "
-        "both pieces of The and one of fox.",
+        "head 0, the second for head 1; in memory they still lie token by token: both "
+        f"pieces of ‘{words[0]}’, both of ‘{words[1]}’, and so on. Transposing brings "
+        "them into another order, drawn with lines that cross: first the pieces of "
+        f"head 0 for {', '.join(words)}, then those of head 1. Merging goes the same "
+        "way backwards. Below, the mistake: reshaped to two heads without "
+        f"transposing, head 0 gets both pieces of ‘{words[0]}’ and one of "
+        f"‘{words[1]}’.",
         WIDTH,
         442,
     )
@@ -158,54 +161,6 @@ def heads() -> Drawing:
         drawing.text(x + box + 5, y + 15, words[place] + "?", "tiny red")
     drawing.text(left, 440, "head 0?", "tiny red")
     drawing.text(right, 440, "head 1?", "tiny red")
-    return drawing
-
-
-def layer_norm() -> Drawing:
-    """One vector before, in the middle of and after layer normalization."""
-    x = [2.0, 6.0, 2.0, 9.0, 1.0, 4.0]
-    weight = [1.0, 0.5, 1.5, 1.0, 2.0, 0.5]
-    bias = [0.0, 0.5, 0.0, -1.0, 1.0, 0.0]
-    mean = sum(x) / len(x)
-    variance = sum((value - mean) ** 2 for value in x) / len(x)
-    normal = [(value - mean) / math.sqrt(variance + 1e-5) for value in x]
-    result = [n * w + b for n, w, b in zip(normal, weight, bias, strict=True)]
-
-    def listed(values: list[float]) -> str:
-        return ", ".join(f"{value:.1f}" for value in values)
-
-    drawing = Drawing(
-        "Layer normalization of one vector",
-        f"Three rows of bars. The vector x is {listed(x)}; its mean is {mean:.1f} and "
-        f"its variance {variance:.2f}. With the mean subtracted and divided by the "
-        f"standard deviation it is {listed(normal)}. Times weight plus bias gives "
-        f"{listed(result)}.",
-        WIDTH,
-        330,
-    )
-    rows = [
-        (x, "x", f"mean {mean:.1f}, variance {variance:.2f}", 8.0, "blue", mean),
-        (normal, "(x − mean) / √(variance + eps)", "", 20.0, "green", 0.0),
-        (result, "… × weight + bias", "", 20.0, "orange", None),
-    ]
-    for row, (values, title, remark, scale, hue, middle) in enumerate(rows):
-        top = 110 * row
-        zero = top + (102 if row == 0 else 72)
-        drawing.text(0, top + 14, title, "mono small strong")
-        if remark:
-            drawing.text(340, top + 14, remark, "end small dim")
-        for index, value in enumerate(values):
-            left = 12 + index * 55
-            height = abs(value) * scale
-            above = value >= 0
-            drawing.rect(left, zero - height if above else zero, 38, height, hue)
-            label = f"{value:.1f}".replace("-", "−")
-            place = zero - height - 4 if above else zero + height + 12
-            drawing.text(left + 19, place, label, "mid small")
-        drawing.path([(0, zero), (340, zero)], "axis")
-        if middle:
-            level = zero - middle * scale
-            drawing.path([(0, level), (340, level)], "axis dash")
     return drawing
 
 
@@ -389,8 +344,8 @@ def block() -> Drawing:
 
 def sampling() -> Drawing:
     """What temperature, top-k and top-p do to one distribution."""
-    words = ["forest", "river", "hill", "house", "moon", "spoon"]
-    logits = [3.0, 2.4, 1.9, 1.3, 0.6, -0.5]
+    words, given = six_tokens()
+    logits = given.tolist()
 
     def softmax(temperature: float) -> list[float]:
         powers = [math.exp(logit / temperature) for logit in logits]
@@ -416,7 +371,8 @@ def sampling() -> Drawing:
 
     return distributions(
         "Ways to choose from one distribution",
-        "The same six words with their probabilities, six times.",
+        "Six words that might follow ‘the cat sat down by the’ with their "
+        "probabilities, six times.",
         words,
         panels,
     )
