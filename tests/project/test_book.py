@@ -505,9 +505,13 @@ PYTHON, MOJO, REFUSED = "python,run", "py,mojo", "py,mojo,refused"
 
 
 def blocks(page, kind):
-    """The blocks of a kind, each with the output it is said to have."""
+    """The blocks of a kind, each with the output it is said to have.
+
+    The output may be folded, where a reader is to guess it first.
+    """
+    folded = r"<details>\n<summary>[^\n]*</summary>\n\n"
     return re.findall(
-        rf"^```{kind}\n(.*?)^```\n(?:\n```text,output\n(.*?)^```$)?",
+        rf"^```{kind}\n(.*?)^```\n(?:\n(?:{folded})?```text,output\n(.*?)^```$)?",
         page.read_text("utf-8"),
         re.M | re.S,
     )
