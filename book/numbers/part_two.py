@@ -29,6 +29,7 @@ from book.numbers.example import (
     make_weights,
     number,
     page,
+    six_tokens,
     softmax,
     table,
     text,
@@ -256,12 +257,6 @@ def padded_texts() -> dict[str, str]:
         "decode": stands(1, new),
         "next_mask": mask(1, 1, new[1], [*padded[1], *new[1]]),
     }
-
-
-def six_tokens() -> tuple[list[str], Array]:
-    """Six tokens that might follow `the fox ran to the`, and their logits."""
-    words = ["forest", "river", "hill", "house", "moon", "spoon"]
-    return words, np.array([3.0, 2.4, 1.9, 1.3, 0.6, -0.5], np.float32)
 
 
 def step_16(model: Any) -> str:
