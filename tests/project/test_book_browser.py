@@ -3,29 +3,19 @@
 The tests in the browser need Chromium and Playwright; elsewhere they are skipped.
 """
 
-import importlib.util
 import math
 import re
 
 import numpy as np
 import pytest
 
+from book.explorers import make, mask, residual, sampling, words
+from book.explorers.demo import softmax
 from course.steps import ROOT
 from tests.project.browser import OVERFLOWING, faults_of
 
 BOOK = ROOT / "book"
 EXPLORERS = ("live", "tokens", "attention", "chain", "mask", "sampling", "residual")
-
-
-def load_make():
-    path = BOOK / "explorers" / "make.py"
-    spec = importlib.util.spec_from_file_location("explorers_make", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make = load_make()
 
 
 def data_of(name):
@@ -91,9 +81,8 @@ def test_data_are_what_the_script_makes(name, made, tmp_path):
 
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_static_pictures_show_the_data(name):
-    _, draw = make.EXPLORERS[name]
     committed = (make.OUTPUT / f"{name}.html").read_text("utf-8")
-    assert committed == make.fragment(name, draw(data_of(name)))
+    assert committed == make.fragment(name, data_of(name))
     assert "\n\n" not in committed
 
 
@@ -106,8 +95,8 @@ def test_logits_give_the_distribution_of_the_solutions(logits_after):
     for prompt in data_of("sampling")["prompts"]:
         logits = logits_after(prompt["text"])
         np.testing.assert_allclose(
-            make.softmax(np.array(prompt["logits"])),
-            make.softmax(logits),
+            softmax(np.array(prompt["logits"])),
+            softmax(logits),
             rtol=2e-3,
             atol=1e-9,
         )
@@ -121,7 +110,7 @@ def test_last_layer_says_what_the_solutions_say(demo, logits_after):
             token, share = sentence["stages"][-1][end - 1]["top"][:2]
             best = int(logits.argmax())
             assert demo.tokenizer.decode([best]) == token
-            assert abs(1000 * make.softmax(logits)[best] - share) <= 1
+            assert abs(1000 * softmax(logits)[best] - share) <= 1
 
 
 def test_attention_rows_sum_to_one():
@@ -273,13 +262,13 @@ def test_attention_explorer(explorer):
 
     def assert_shows(sentence, layer, head, at, chosen=None):
         row = sentence["weights"][layer][head][at]
-        expected = [make.percent(weight) for weight in row]
+        expected = [words.percent(weight) for weight in row]
         expected += ["later"] * (len(sentence["tokens"]) - len(row))
         assert line.locator("small").all_inner_texts() == expected
         says = app.get_by_role("status").inner_text()
         assert f"Block {layer}, head {head}:" in says
         if at:
-            assert make.percent(max(row)) in says
+            assert words.percent(max(row)) in says
         chosen = at if chosen is None else chosen
         assert tokens.nth(chosen).get_attribute("aria-checked") == "true"
         assert line.locator('[aria-checked="true"]').count() == 1
@@ -334,7 +323,7 @@ def test_chain_explorer(explorer):
         return pytest.approx(numbers, abs=0.0051)
 
     assert rows.locator("th").all_inner_texts() == [
-        make.chip(token, i == 0) for i, token in enumerate(data["tokens"])
+        words.chip(token, i == 0) for i, token in enumerate(data["tokens"])
     ]
     assert back.get_attribute("aria-disabled") == "true"
     for name in ("products", "scores"):
@@ -345,7 +334,7 @@ def test_chain_explorer(explorer):
     later = len(data["tokens"]) - 1 - data["at"]
     assert shown("mask") == ["0"] * (data["at"] + 1) + ["-∞"] * later
     onward.click()
-    weights = [make.percent(make.per_mille(weight)) for weight in data["weights"]]
+    weights = [words.percent(words.per_mille(weight)) for weight in data["weights"]]
     assert shown("weight") == weights
     onward.click()
     assert app.locator("tfoot canvas").count() == 1
@@ -369,7 +358,7 @@ def test_mask_explorer(explorer):
         assert f"causal_mask({length}, {past})" in caption
         assert f"[{length}, {length + past}]" in caption
 
-    assert_shows(*make.STATIC_MASK)
+    assert_shows(*mask.STATIC)
     for each_length in range(1, data["longest_sequence"] + 1):
         for each_past in (0, 2, data["most_past_tokens"]):
             slide(length, each_length)
@@ -433,9 +422,9 @@ def test_sampling_explorer(setting, explorer):
         app.get_by_role("combobox").select_option(index=number)
         logits = np.array(prompt["logits"])
         order = np.argsort(-logits, kind="stable")
-        before = make.softmax(logits)
+        before = softmax(logits)
         if temperature:
-            after = make.past_dials(logits, temperature, top_k, top_p)
+            after = sampling.past_dials(logits, temperature, top_k, top_p)
         else:
             after = np.eye(len(logits))[logits.argmax()]
         app.get_by_role("button", name="Draw 100").press("Enter")
@@ -445,13 +434,13 @@ def test_sampling_explorer(setting, explorer):
             minlength=len(logits),
         )
         shown = [row.locator("th, td").all_inner_texts() for row in rows.all()]
-        for token, cells in zip(order[: make.BARS], shown, strict=False):
-            share = make.percent(make.per_mille(after[token]))
-            assert cells[0] == make.shown(data["tokens"][token])
-            assert cells[2] == make.percent(make.per_mille(before[token]))
+        for token, cells in zip(order[: sampling.BARS], shown, strict=False):
+            share = words.percent(words.per_mille(after[token]))
+            assert cells[0] == words.shown(data["tokens"][token])
+            assert cells[2] == words.percent(words.per_mille(before[token]))
             assert cells[3] == (share if after[token] else "out")
             assert int(cells[4]) == counts[token]
-        others = order[make.BARS :]
+        others = order[sampling.BARS :]
         assert int(shown[-1][4]) == counts[others].sum()
         app.get_by_role("button", name="Start over").click()
         app.get_by_role("button", name="Draw", exact=True).click()
@@ -477,18 +466,20 @@ def test_residual_explorer(explorer):
         places = sentence["stages"][stage]
         marks = ["✓" if p.get("next", [0, 0])[1] == 1 else "→" for p in places]
         assert app.locator(".tokens small").all_inner_texts() == [
-            f"{mark} {make.shown(place['top'][0])}"
+            f"{mark} {words.shown(place['top'][0])}"
             for mark, place in zip(marks, places, strict=True)
         ]
         says = app.get_by_role("status").inner_text()
         best, share = places[at]["top"][:2]
-        assert f"“{make.shown(best)}”" in says
-        assert f"({make.percent(share)})" in says
+        assert f"“{words.shown(best)}”" in says
+        assert f"({words.percent(share)})" in says
         assert f"{marks.count('✓')} of {len(places) - 1} next tokens" in says
         for row, each in zip(rows.all(), sentence["stages"], strict=True):
             top = each[at]["top"]
             pairs = zip(top[::2], top[1::2], strict=True)
-            expected = " ".join(f"{make.shown(t)} {make.percent(s)}" for t, s in pairs)
+            expected = " ".join(
+                f"{words.shown(t)} {words.percent(s)}" for t, s in pairs
+            )
             assert " ".join(row.locator("td").first.inner_text().split()) == " ".join(
                 expected.split()
             )
@@ -496,7 +487,7 @@ def test_residual_explorer(explorer):
 
     sentence = data["sentences"][0]
     last = len(sentence["stages"]) - 1
-    at = make.residual_start(sentence)
+    at = residual.start_of(sentence)
     assert_shows(sentence, last, at)
     for stage in range(last + 1):
         slide(stop, stage)
@@ -513,7 +504,7 @@ def test_residual_explorer(explorer):
     assert page.url == address, "mdBook turned the page"
     for number, sentence in enumerate(data["sentences"]):
         app.get_by_role("combobox").select_option(index=number)
-        assert_shows(sentence, last - 1, make.residual_start(sentence))
+        assert_shows(sentence, last - 1, residual.start_of(sentence))
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
