@@ -15,7 +15,16 @@ import json
 from pathlib import Path
 from types import ModuleType
 
-from book.explorers import attention, chain, live, mask, residual, sampling, tokens
+from book.explorers import (
+    attention,
+    cache,
+    chain,
+    live,
+    mask,
+    residual,
+    sampling,
+    tokens,
+)
 from book.explorers.demo import Data, Demo
 from course.steps import ROOT
 
@@ -30,6 +39,7 @@ EXPLORERS: dict[str, ModuleType] = {
     "mask": mask,
     "sampling": sampling,
     "residual": residual,
+    "cache": cache,
 }
 
 

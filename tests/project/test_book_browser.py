@@ -9,13 +9,13 @@ import re
 import numpy as np
 import pytest
 
-from book.explorers import make, mask, residual, sampling, words
-from book.explorers.demo import softmax
+from book.explorers import cache, chain, make, mask, residual, sampling, words
+from book.explorers.demo import Demo, softmax
 from course.steps import ROOT
 from tests.project.browser import OVERFLOWING, faults_of
 
 BOOK = ROOT / "book"
-EXPLORERS = ("live", "tokens", "attention", "chain", "mask", "sampling", "residual")
+EXPLORERS = tuple(make.EXPLORERS)
 
 
 def data_of(name):
@@ -56,7 +56,8 @@ def same_numbers(name, actual, expected, where=""):
         for i, value in enumerate(expected):
             same_numbers(name, actual[i], value, f"{where}[{i}]")
     elif isinstance(expected, (int, float)):
-        tolerance = {"mask": 0, "sampling": 0.005, "chain": 0.002}.get(name, 1)
+        tolerances = {"mask": 0, "sampling": 0.005, "chain": 0.002, "cache": 0.002}
+        tolerance = tolerances.get(name, 1)
         assert abs(actual - expected) <= tolerance, f"{where}: {actual} for {expected}"
     else:
         assert actual == expected, where
@@ -120,6 +121,14 @@ def test_attention_rows_sum_to_one():
                 for i, row in enumerate(rows):
                     assert len(row) == i + 1
                     assert abs(sum(row) - 1000) <= len(row) / 2 + 1
+
+
+def test_kept_keys_are_those_of_reading_again():
+    data, demo = data_of("cache"), Demo()
+    ids = demo.encode("".join(data["tokens"]))[:-1]
+    again = chain.chain(demo.model, ids, cache.BLOCK, cache.HEAD, at=0)
+    for name in ("keys", "values"):
+        np.testing.assert_allclose(data[name], again[name], rtol=0, atol=1e-3)
 
 
 # The browser
@@ -383,6 +392,43 @@ def test_mask_explorer(explorer):
     assert page.url == address, "mdBook turned the page"
 
 
+def test_cache_explorer(explorer):
+    data = data_of("cache")
+    _, app = explorer("cache")
+    onward, step = app.get_by_role("button", name="Next"), app.get_by_role("slider")
+    tokens = [words.chip(token, i == 0) for i, token in enumerate(data["tokens"])]
+    prompt, passes = data["read"][0], len(data["read"])
+
+    def assert_shows(number):
+        length = prompt + number
+        now = prompt if number == 0 else 1
+        read = sum(prompt + i for i in range(number + 1))
+        rows = [
+            row.locator("th, td").all_inner_texts()[:3]
+            for row in app.locator("tbody tr").all()
+        ]
+        kept = ["kept"] * (length - now) + ["computed"] * now
+        assert rows == [
+            [token, "computed", cell] for token, cell in zip(tokens, kept, strict=False)
+        ]
+        [this, together] = app.locator("tfoot tr").all_inner_texts()
+        assert this.split() == [
+            *("this", "pass", str(length), "rows", str(now)),
+            "row" if now == 1 else "rows",
+        ]
+        assert together.split()[2::2] == [str(read), str(length)]
+        assert f"chooses “{tokens[length]}”" in app.get_by_role("status").inner_text()
+        assert app.locator("canvas").count() == 2 * length
+
+    assert_shows(0)
+    for number in range(1, passes):
+        onward.click()
+        assert_shows(number)
+    assert onward.get_attribute("aria-disabled") == "true"
+    step.press("ArrowLeft")
+    assert_shows(passes - 2)
+
+
 def draws(seed, times):
     """What sampling.js draws: mulberry32."""
     mask = 0xFFFFFFFF
@@ -516,11 +562,10 @@ def test_explorer_answers_a_finger(name, explorer):
         "live": app.get_by_role("button").first,
         "tokens": app.get_by_role("radio").nth(1),
         "attention": app.get_by_role("radiogroup").first.get_by_role("radio").nth(1),
-        "chain": app.get_by_role("button", name="Next"),
         "mask": app.locator("tbody td").first,
         "sampling": app.get_by_role("button", name="Draw", exact=True),
         "residual": app.get_by_role("radio").nth(1),
-    }[name]
+    }.get(name, app.get_by_role("button", name="Next"))
     target.tap()
     assert status.inner_text() != before
 
@@ -534,7 +579,7 @@ def test_explorers_are_accessible_when_used(theme, visit, page_of):
         app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
         if name in {"attention", "residual"}:
             app.get_by_role("combobox").select_option(index=3)
-        if name == "chain":
+        if name in {"chain", "cache"}:
             app.get_by_role("slider").press("End")
         elif name == "live":
             app.get_by_role("button").first.click()

@@ -188,6 +188,19 @@ def test_model_walks_the_chain_of_the_explorer(ask):
     same_numbers("chain", came, data)
 
 
+def test_model_keeps_what_the_explorer_has(ask):
+    data = data_of("cache")
+    came = ask("async ([text]) => explorers.gpt2.ask('cache', text)", data["text"])
+    same_numbers("cache", came, data)
+
+
+@pytest.mark.parametrize("text", ["", "漢😀" * 200])
+def test_any_prompt_leaves_room_to_write(text, ask, demo):
+    came = ask("async ([text]) => explorers.gpt2.ask('cache', text)", text)
+    assert len(came["keys"]) == sum(came["read"]) == len(came["tokens"]) - 1
+    assert len(came["tokens"]) <= demo.config.n_positions
+
+
 # The first page
 
 
@@ -416,3 +429,16 @@ def test_dials_turn_on_the_readers_text(visit, logits_after, tokenizer):
         for row in rows
     ]
     assert before == expected_bars(logits_after(text), tokenizer)[:3]
+
+
+def test_cache_keeps_the_readers_prompt(visit, tokenizer):
+    page = visit(width=360).go("step_15.html")
+    app = page.locator('figure[data-explorer="cache"] .explorer-app')
+    app.get_by_role("combobox").select_option(index=1)
+    text = "Ivy met Oscar the turtle."
+    app.get_by_role("textbox").fill(text)
+    count = len(tokenizer.encode(text).ids)
+    expect_count(app.locator("tbody tr"), count)
+    app.get_by_role("slider").press("End")
+    expect_count(app.locator("tbody tr"), count + 5)
+    assert page.evaluate(OVERFLOWING) == []
