@@ -21,6 +21,7 @@ from book.explorers import (
     chain,
     live,
     mask,
+    pages,
     residual,
     sampling,
     tokens,
@@ -40,6 +41,7 @@ EXPLORERS: dict[str, ModuleType] = {
     "sampling": sampling,
     "residual": residual,
     "cache": cache,
+    "pages": pages,
 }
 
 

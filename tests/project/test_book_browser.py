@@ -9,7 +9,16 @@ import re
 import numpy as np
 import pytest
 
-from book.explorers import cache, chain, make, mask, residual, sampling, words
+from book.explorers import (
+    cache,
+    chain,
+    make,
+    mask,
+    pages,
+    residual,
+    sampling,
+    words,
+)
 from book.explorers.demo import Demo, softmax
 from course.steps import ROOT
 from tests.project.browser import OVERFLOWING, faults_of
@@ -56,7 +65,13 @@ def same_numbers(name, actual, expected, where=""):
         for i, value in enumerate(expected):
             same_numbers(name, actual[i], value, f"{where}[{i}]")
     elif isinstance(expected, (int, float)):
-        tolerances = {"mask": 0, "sampling": 0.005, "chain": 0.002, "cache": 0.002}
+        tolerances = {
+            "mask": 0,
+            "sampling": 0.005,
+            "chain": 0.002,
+            "cache": 0.002,
+            "pages": 0,
+        }
         tolerance = tolerances.get(name, 1)
         assert abs(actual - expected) <= tolerance, f"{where}: {actual} for {expected}"
     else:
@@ -129,6 +144,21 @@ def test_kept_keys_are_those_of_reading_again():
     again = chain.chain(demo.model, ids, cache.BLOCK, cache.HEAD, at=0)
     for name in ("keys", "values"):
         np.testing.assert_allclose(data[name], again[name], rtol=0, atol=1e-3)
+
+
+def test_every_page_has_one_owner():
+    """And each text that waits goes on waiting until there is what it needs."""
+    data = data_of("pages")
+    for step in data["steps"]:
+        given = [page for table in step["tables"].values() for page in table]
+        assert sorted(given + step["free"]) == list(range(data["pages"]))
+        assert len(step["tables"]) <= pages.PLACES
+        for name, table in step["tables"].items():
+            assert len(table) == math.ceil(step["tokens"][name] / data["page_size"])
+    why = [why for step in data["steps"] for why in step["waiting"].values()]
+    for reason in ("the batch is full", "3 pages needed, 2 free", "E comes first"):
+        assert reason in why
+    assert set(data["steps"][-1]["done"]) | {"F"} == set(data["texts"])
 
 
 # The browser
@@ -429,6 +459,54 @@ def test_cache_explorer(explorer):
     assert_shows(passes - 2)
 
 
+def slots_of(step, size, pages):
+    """The memory, slot by slot, from page tables and counts of tokens."""
+    memory = {
+        (page, slot): f"{name}{entry * size + slot}"
+        for name, table in step["tables"].items()
+        for entry, page in enumerate(table)
+        for slot in range(size)
+        if entry * size + slot < step["tokens"][name]
+    }
+    return [
+        [memory.get((page, slot), "") for slot in range(size)] for page in range(pages)
+    ]
+
+
+def test_pages_explorer(explorer):
+    data = data_of("pages")
+    _, app = explorer("pages")
+    onward, step = app.get_by_role("button", name="Next"), app.get_by_role("slider")
+    texts, pool = (app.locator("table").nth(number) for number in range(2))
+
+    def cells_of(table):
+        rows = table.locator("tbody tr").all()
+        return [row.locator("td").all_inner_texts() for row in rows]
+
+    for number, each in enumerate(data["steps"]):
+        assert cells_of(pool) == slots_of(each, data["page_size"], data["pages"])
+        fresh = pool.locator(".new").all_inner_texts()
+        assert sorted(fresh) == sorted(
+            f"{name}{place}"
+            for name in each["tables"]
+            for place in range(each["cached"][name], each["tokens"][name])
+        )
+        shown = dict(zip(data["texts"], cells_of(texts), strict=True))
+        for name, (tokens, standing) in shown.items():
+            assert tokens == str(each["tokens"].get(name, ""))
+            assert standing == pages.standing(each, name)
+        says = app.get_by_role("status").inner_text()
+        for name, why in each["waiting"].items():
+            assert f"{name} waits: {why}." in says
+        for name in each["left"]:
+            assert f"{name} is done:" in says
+        assert step.input_value() == str(number + 1)
+        if each is not data["steps"][-1]:
+            onward.click()
+    step.press("Home")
+    assert cells_of(pool)[0] == ["A0", "A1", "A2", "A3"]
+
+
 def draws(seed, times):
     """What sampling.js draws: mulberry32."""
     mask = 0xFFFFFFFF
@@ -579,7 +657,7 @@ def test_explorers_are_accessible_when_used(theme, visit, page_of):
         app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
         if name in {"attention", "residual"}:
             app.get_by_role("combobox").select_option(index=3)
-        if name in {"chain", "cache"}:
+        if name in {"chain", "cache", "pages"}:
             app.get_by_role("slider").press("End")
         elif name == "live":
             app.get_by_role("button").first.click()
