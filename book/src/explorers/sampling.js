@@ -3,11 +3,11 @@
 
 explorers.define("sampling", (app, data) => {
     const { el, percent, shown, sentences, slider } = explorers;
-    const BARS = 12; // make.py has the same
+    const BARS = 12; // sampling.py has the same
     const MOST_K = 50;
     const vocabulary = data.tokens.length.toLocaleString("en");
 
-    // What the static picture shows: make.py has the same.
+    // What the static picture shows: sampling.py has the same.
     const state = { prompt: data.prompts[0], temperature: 0.7, topK: 8, topP: 1, seed: 1 };
     let before = []; // probabilities by token id
     let after = [];
