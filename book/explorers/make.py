@@ -24,6 +24,7 @@ from book.explorers import (
     pages,
     residual,
     sampling,
+    speculation,
     tokens,
 )
 from book.explorers.demo import Data, Demo
@@ -42,6 +43,7 @@ EXPLORERS: dict[str, ModuleType] = {
     "residual": residual,
     "cache": cache,
     "pages": pages,
+    "speculation": speculation,
 }
 
 

@@ -17,14 +17,25 @@ from book.explorers import (
     pages,
     residual,
     sampling,
+    speculation,
     words,
 )
 from book.explorers.demo import Demo, softmax
+from course.check.loading import load_solution
 from course.steps import ROOT
 from tests.project.browser import OVERFLOWING, faults_of
 
 BOOK = ROOT / "book"
 EXPLORERS = tuple(make.EXPLORERS)
+# By how much a number may differ from machine to machine; shares by a thousandth.
+TOLERANCES = {
+    "mask": 0,
+    "sampling": 0.005,
+    "chain": 0.002,
+    "cache": 0.002,
+    "pages": 0,
+    "speculation": 0,
+}
 
 
 def data_of(name):
@@ -65,14 +76,7 @@ def same_numbers(name, actual, expected, where=""):
         for i, value in enumerate(expected):
             same_numbers(name, actual[i], value, f"{where}[{i}]")
     elif isinstance(expected, (int, float)):
-        tolerances = {
-            "mask": 0,
-            "sampling": 0.005,
-            "chain": 0.002,
-            "cache": 0.002,
-            "pages": 0,
-        }
-        tolerance = tolerances.get(name, 1)
+        tolerance = TOLERANCES.get(name, 1)
         assert abs(actual - expected) <= tolerance, f"{where}: {actual} for {expected}"
     else:
         assert actual == expected, where
@@ -159,6 +163,28 @@ def test_every_page_has_one_owner():
     for reason in ("the batch is full", "3 pages needed, 2 free", "E comes first"):
         assert reason in why
     assert set(data["steps"][-1]["done"]) | {"F"} == set(data["texts"])
+
+
+def test_lookup_is_told_what_the_model_says():
+    """After the text and after each proposed token, also of what is thrown away."""
+    demo, step = Demo(), load_solution(19)
+    id_of = {demo.piece(i): i for i in range(demo.model.config.vocab_size)}
+    for text in data_of("speculation")["texts"]:
+        tokens = [id_of[token] for token in text["tokens"]]
+        end = len(tokens)
+        assert end - len(demo.encode(text["text"])) == speculation.NEW_TOKENS
+        for each in text["passes"]:
+            before = tokens[: each["length"]]
+            room = min(speculation.NUM_PROPOSALS, end - len(before) - 1)
+            proposal = [id_of[token] for token in each["proposal"]]
+            if not each["pause"]:
+                assert proposal == step.find_proposal(before, 2, room)
+            says = [id_of[token] for token in each["says"]]
+            for place, said in enumerate(says):
+                assert demo.logits([*before, *proposal[:place]]).argmax() == said
+            after = each["length"] + each["kept"]
+            assert tokens[each["length"] : after] == says[: each["kept"]]
+            assert each["rolled_back"] == after - 1
 
 
 # The browser
@@ -507,6 +533,53 @@ def test_pages_explorer(explorer):
     assert cells_of(pool)[0] == ["A0", "A1", "A2", "A3"]
 
 
+def test_speculation_explorer(explorer):
+    _, app = explorer("speculation")
+    rows, written = app.locator("tbody tr"), app.locator(".written")
+    step, status = app.get_by_role("slider"), app.get_by_role("status")
+
+    def go_on():
+        app.get_by_role("button", name="Next").click()
+
+    def columns():
+        cells = [row.locator("th, td").all_inner_texts() for row in rows.all()]
+        return [list(column) for column in zip(*cells, strict=True)]
+
+    for number, text in enumerate(data_of("speculation")["texts"]):
+        app.get_by_role("combobox").select_option(index=number)
+        for count, each in enumerate(text["passes"], start=1):
+            length, kept = each["length"], each["kept"]
+            proposal = [words.shown(token) for token in each["proposal"]]
+            says = [words.shown(token) for token in each["says"]]
+            read = [words.shown(text["tokens"][length - 1]), *proposal]
+            assert status.inner_text().startswith(f"Pass {count}.")
+            if proposal:
+                empty = [""] * len(says)
+                assert columns() == [read, [*proposal, ""], empty, empty]
+                size, start = each["found"]
+                found = [*text["tokens"][start : start + size]]
+                found += text["tokens"][length - size : length]
+                assert written.locator(".looked-up").all_text_contents() == found
+                go_on()
+                assert columns()[2] == says
+                go_on()
+                verdicts = columns()[3]
+                assert verdicts[: kept - 1] == ["agrees"] * (kept - 1)
+                bonus = kept == len(says)
+                assert verdicts[kept - 1] == ("bonus" if bonus else "in its place")
+                assert set(verdicts[kept:]) <= {"thrown away"}
+                rolled = f"from {length + len(proposal)} tokens to {length + kept - 1}."
+                assert (rolled in status.inner_text()) == (not bonus)
+            else:
+                assert columns()[:3] == [read, [""], says]
+                assert ("A pause" in status.inner_text()) == each["pause"]
+            text_now = "".join(text["tokens"][: length + kept])
+            assert written.text_content() == text_now
+            if each is not text["passes"][-1]:
+                go_on()
+        assert step.input_value() == step.get_attribute("max")
+
+
 def draws(seed, times):
     """What sampling.js draws: mulberry32."""
     mask = 0xFFFFFFFF
@@ -659,6 +732,8 @@ def test_explorers_are_accessible_when_used(theme, visit, page_of):
             app.get_by_role("combobox").select_option(index=3)
         if name in {"chain", "cache", "pages"}:
             app.get_by_role("slider").press("End")
+        elif name == "speculation":
+            app.get_by_role("slider").fill("3")
         elif name == "live":
             app.get_by_role("button").first.click()
         elif name == "sampling":
