@@ -31,6 +31,7 @@ EXPLORERS = tuple(make.EXPLORERS)
 TOLERANCES = {
     "mask": 0,
     "sampling": 0.005,
+    "dials": 0.005,
     "chain": 0.002,
     "cache": 0.002,
     "pages": 0,
@@ -111,8 +112,9 @@ def test_files_are_small():
     assert sum(sizes.values()) < 400_000, sizes
 
 
-def test_logits_give_the_distribution_of_the_solutions(logits_after):
-    for prompt in data_of("sampling")["prompts"]:
+@pytest.mark.parametrize("name", ["sampling", "dials"])
+def test_logits_give_the_distribution_of_the_solutions(name, logits_after):
+    for prompt in data_of(name)["prompts"]:
         logits = logits_after(prompt["text"])
         np.testing.assert_allclose(
             softmax(np.array(prompt["logits"])),
@@ -592,24 +594,30 @@ def draws(seed, times):
 
 
 @pytest.mark.parametrize(
-    "setting",
+    ("name", "values"),
     [
-        (0.7, 8, 1),
-        (1, 0, 1),
-        (0, 0, 1),
-        (1.5, 0, 0.9),
-        (0.4, 20, 0.5),
-        (2, 5, 0.05),
-        (1, 1, 1),
+        ("sampling", (0.7, 8, 1)),
+        ("sampling", (1, 0, 1)),
+        ("sampling", (0, 0, 1)),
+        ("sampling", (1.5, 0, 0.9)),
+        ("sampling", (0.4, 20, 0.5)),
+        ("sampling", (2, 5, 0.05)),
+        ("sampling", (1, 1, 1)),
+        ("dials", (1.2, 1.5, 0, 1, 0.1)),
+        ("dials", (1, 2, 0, 1, 0.3)),
+        ("dials", (2, 0.8, 10, 0.9, 0.05)),
+        ("dials", (1.4, 0, 0, 1, 0)),
+        ("dials", (1.1, 3, 0, 0.7, 0)),
+        ("dials", (1, 1, 0, 1, 1)),
     ],
 )
-def test_sampling_explorer(setting, explorer):
-    data = data_of("sampling")
-    page, app = explorer("sampling")
+def test_sampling_explorer(name, values, explorer):
+    data = data_of(name)
+    page, app = explorer(name)
     sliders = app.get_by_role("slider").all()
-    temperature, top_k, top_p = setting
-    for slider, value in zip(sliders, (temperature, top_k or 51, top_p), strict=True):
-        slide(slider, value)
+    settings = dict(zip(data["settings"], values, strict=True))
+    for slider, (dial, value) in zip(sliders, settings.items(), strict=True):
+        slide(slider, 51 if dial == "top_k" and value == 0 else value)
     seed = app.get_by_label("Seed")
     seed.fill("7")
     seed.press("Tab")
@@ -620,10 +628,13 @@ def test_sampling_explorer(setting, explorer):
         logits = np.array(prompt["logits"])
         order = np.argsort(-logits, kind="stable")
         before = softmax(logits)
-        if temperature:
-            after = sampling.past_dials(logits, temperature, top_k, top_p)
+        if settings["temperature"]:
+            after = sampling.past_dials(logits, prompt["ids"], settings)
         else:
-            after = np.eye(len(logits))[logits.argmax()]
+            penalty = settings.get("repetition_penalty", 1)
+            step = load_solution(16)
+            penalized = step.penalize_repetition(logits, prompt["ids"], penalty)
+            after = np.eye(len(logits))[penalized.argmax()]
         app.get_by_role("button", name="Draw 100").press("Enter")
         ends = after[order].cumsum()
         counts = np.bincount(
@@ -631,13 +642,13 @@ def test_sampling_explorer(setting, explorer):
             minlength=len(logits),
         )
         shown = [row.locator("th, td").all_inner_texts() for row in rows.all()]
-        for token, cells in zip(order[: sampling.BARS], shown, strict=False):
+        for token, cells in zip(order[: data["bars"]], shown, strict=False):
             share = words.percent(words.per_mille(after[token]))
-            assert cells[0] == words.shown(data["tokens"][token])
+            assert cells[0] == sampling.marked(data, prompt["ids"], token)
             assert cells[2] == words.percent(words.per_mille(before[token]))
             assert cells[3] == (share if after[token] else "out")
             assert int(cells[4]) == counts[token]
-        others = order[sampling.BARS :]
+        others = order[data["bars"] :]
         assert int(shown[-1][4]) == counts[others].sum()
         app.get_by_role("button", name="Start over").click()
         app.get_by_role("button", name="Draw", exact=True).click()
@@ -645,7 +656,7 @@ def test_sampling_explorer(setting, explorer):
         says = app.get_by_role("status").inner_text()
         assert data["tokens"][first].strip() in says
 
-    sliders[0].focus()
+    sliders[list(settings).index("temperature")].focus()
     page.keyboard.press("End")
     page.keyboard.press("Home")
     assert app.get_by_role("status").inner_text().startswith("Only “")
@@ -715,6 +726,7 @@ def test_explorer_answers_a_finger(name, explorer):
         "attention": app.get_by_role("radiogroup").first.get_by_role("radio").nth(1),
         "mask": app.locator("tbody td").first,
         "sampling": app.get_by_role("button", name="Draw", exact=True),
+        "dials": app.get_by_role("button", name="Draw", exact=True),
         "residual": app.get_by_role("radio").nth(1),
     }.get(name, app.get_by_role("button", name="Next"))
     target.tap()
@@ -736,7 +748,7 @@ def test_explorers_are_accessible_when_used(theme, visit, page_of):
             app.get_by_role("slider").fill("3")
         elif name == "live":
             app.get_by_role("button").first.click()
-        elif name == "sampling":
+        elif name in {"sampling", "dials"}:
             app.get_by_role("button", name="Draw", exact=True).click()
         elif name == "mask":
             for slider in app.get_by_role("slider").all():
