@@ -17,14 +17,26 @@ from book.explorers import (
     pages,
     residual,
     sampling,
+    speculation,
     words,
 )
 from book.explorers.demo import Demo, softmax
+from course.check.loading import load_solution
 from course.steps import ROOT
 from tests.project.browser import OVERFLOWING, faults_of
 
 BOOK = ROOT / "book"
 EXPLORERS = tuple(make.EXPLORERS)
+# By how much a number may differ from machine to machine; shares by a thousandth.
+TOLERANCES = {
+    "mask": 0,
+    "sampling": 0.005,
+    "dials": 0.005,
+    "chain": 0.002,
+    "cache": 0.002,
+    "pages": 0,
+    "speculation": 0,
+}
 
 
 def data_of(name):
@@ -65,14 +77,7 @@ def same_numbers(name, actual, expected, where=""):
         for i, value in enumerate(expected):
             same_numbers(name, actual[i], value, f"{where}[{i}]")
     elif isinstance(expected, (int, float)):
-        tolerances = {
-            "mask": 0,
-            "sampling": 0.005,
-            "chain": 0.002,
-            "cache": 0.002,
-            "pages": 0,
-        }
-        tolerance = tolerances.get(name, 1)
+        tolerance = TOLERANCES.get(name, 1)
         assert abs(actual - expected) <= tolerance, f"{where}: {actual} for {expected}"
     else:
         assert actual == expected, where
@@ -107,8 +112,9 @@ def test_files_are_small():
     assert sum(sizes.values()) < 400_000, sizes
 
 
-def test_logits_give_the_distribution_of_the_solutions(logits_after):
-    for prompt in data_of("sampling")["prompts"]:
+@pytest.mark.parametrize("name", ["sampling", "dials"])
+def test_logits_give_the_distribution_of_the_solutions(name, logits_after):
+    for prompt in data_of(name)["prompts"]:
         logits = logits_after(prompt["text"])
         np.testing.assert_allclose(
             softmax(np.array(prompt["logits"])),
@@ -159,6 +165,28 @@ def test_every_page_has_one_owner():
     for reason in ("the batch is full", "3 pages needed, 2 free", "E comes first"):
         assert reason in why
     assert set(data["steps"][-1]["done"]) | {"F"} == set(data["texts"])
+
+
+def test_lookup_is_told_what_the_model_says():
+    """After the text and after each proposed token, also of what is thrown away."""
+    demo, step = Demo(), load_solution(19)
+    id_of = {demo.piece(i): i for i in range(demo.model.config.vocab_size)}
+    for text in data_of("speculation")["texts"]:
+        tokens = [id_of[token] for token in text["tokens"]]
+        end = len(tokens)
+        assert end - len(demo.encode(text["text"])) == speculation.NEW_TOKENS
+        for each in text["passes"]:
+            before = tokens[: each["length"]]
+            room = min(speculation.NUM_PROPOSALS, end - len(before) - 1)
+            proposal = [id_of[token] for token in each["proposal"]]
+            if not each["pause"]:
+                assert proposal == step.find_proposal(before, 2, room)
+            says = [id_of[token] for token in each["says"]]
+            for place, said in enumerate(says):
+                assert demo.logits([*before, *proposal[:place]]).argmax() == said
+            after = each["length"] + each["kept"]
+            assert tokens[each["length"] : after] == says[: each["kept"]]
+            assert each["rolled_back"] == after - 1
 
 
 # The browser
@@ -523,6 +551,53 @@ def test_pages_explorer(explorer):
     assert cells_of(pool)[0] == ["A0", "A1", "A2", "A3"]
 
 
+def test_speculation_explorer(explorer):
+    _, app = explorer("speculation")
+    rows, written = app.locator("tbody tr"), app.locator(".written")
+    step, status = app.get_by_role("slider"), app.get_by_role("status")
+
+    def go_on():
+        app.get_by_role("button", name="Next").click()
+
+    def columns():
+        cells = [row.locator("th, td").all_inner_texts() for row in rows.all()]
+        return [list(column) for column in zip(*cells, strict=True)]
+
+    for number, text in enumerate(data_of("speculation")["texts"]):
+        app.get_by_role("combobox").select_option(index=number)
+        for count, each in enumerate(text["passes"], start=1):
+            length, kept = each["length"], each["kept"]
+            proposal = [words.shown(token) for token in each["proposal"]]
+            says = [words.shown(token) for token in each["says"]]
+            read = [words.shown(text["tokens"][length - 1]), *proposal]
+            assert status.inner_text().startswith(f"Pass {count}.")
+            if proposal:
+                empty = [""] * len(says)
+                assert columns() == [read, [*proposal, ""], empty, empty]
+                size, start = each["found"]
+                found = [*text["tokens"][start : start + size]]
+                found += text["tokens"][length - size : length]
+                assert written.locator(".looked-up").all_text_contents() == found
+                go_on()
+                assert columns()[2] == says
+                go_on()
+                verdicts = columns()[3]
+                assert verdicts[: kept - 1] == ["agrees"] * (kept - 1)
+                bonus = kept == len(says)
+                assert verdicts[kept - 1] == ("bonus" if bonus else "in its place")
+                assert set(verdicts[kept:]) <= {"thrown away"}
+                rolled = f"from {length + len(proposal)} tokens to {length + kept - 1}."
+                assert (rolled in status.inner_text()) == (not bonus)
+            else:
+                assert columns()[:3] == [read, [""], says]
+                assert ("A pause" in status.inner_text()) == each["pause"]
+            text_now = "".join(text["tokens"][: length + kept])
+            assert written.text_content() == text_now
+            if each is not text["passes"][-1]:
+                go_on()
+        assert step.input_value() == step.get_attribute("max")
+
+
 def draws(seed, times):
     """What sampling.js draws: mulberry32."""
     mask = 0xFFFFFFFF
@@ -535,24 +610,30 @@ def draws(seed, times):
 
 
 @pytest.mark.parametrize(
-    "setting",
+    ("name", "values"),
     [
-        (0.7, 8, 1),
-        (1, 0, 1),
-        (0, 0, 1),
-        (1.5, 0, 0.9),
-        (0.4, 20, 0.5),
-        (2, 5, 0.05),
-        (1, 1, 1),
+        ("sampling", (0.7, 8, 1)),
+        ("sampling", (1, 0, 1)),
+        ("sampling", (0, 0, 1)),
+        ("sampling", (1.5, 0, 0.9)),
+        ("sampling", (0.4, 20, 0.5)),
+        ("sampling", (2, 5, 0.05)),
+        ("sampling", (1, 1, 1)),
+        ("dials", (1.2, 1.5, 0, 1, 0.1)),
+        ("dials", (1, 2, 0, 1, 0.3)),
+        ("dials", (2, 0.8, 10, 0.9, 0.05)),
+        ("dials", (1.4, 0, 0, 1, 0)),
+        ("dials", (1.1, 3, 0, 0.7, 0)),
+        ("dials", (1, 1, 0, 1, 1)),
     ],
 )
-def test_sampling_explorer(setting, explorer):
-    data = data_of("sampling")
-    page, app = explorer("sampling")
+def test_sampling_explorer(name, values, explorer):
+    data = data_of(name)
+    page, app = explorer(name)
     sliders = app.get_by_role("slider").all()
-    temperature, top_k, top_p = setting
-    for slider, value in zip(sliders, (temperature, top_k or 51, top_p), strict=True):
-        slide(slider, value)
+    settings = dict(zip(data["settings"], values, strict=True))
+    for slider, (dial, value) in zip(sliders, settings.items(), strict=True):
+        slide(slider, 51 if dial == "top_k" and value == 0 else value)
     seed = app.get_by_label("Seed")
     seed.fill("7")
     seed.press("Tab")
@@ -563,10 +644,13 @@ def test_sampling_explorer(setting, explorer):
         logits = np.array(prompt["logits"])
         order = np.argsort(-logits, kind="stable")
         before = softmax(logits)
-        if temperature:
-            after = sampling.past_dials(logits, temperature, top_k, top_p)
+        if settings["temperature"]:
+            after = sampling.past_dials(logits, prompt["ids"], settings)
         else:
-            after = np.eye(len(logits))[logits.argmax()]
+            penalty = settings.get("repetition_penalty", 1)
+            step = load_solution(16)
+            penalized = step.penalize_repetition(logits, prompt["ids"], penalty)
+            after = np.eye(len(logits))[penalized.argmax()]
         app.get_by_role("button", name="Draw 100").press("Enter")
         ends = after[order].cumsum()
         counts = np.bincount(
@@ -574,13 +658,13 @@ def test_sampling_explorer(setting, explorer):
             minlength=len(logits),
         )
         shown = [row.locator("th, td").all_inner_texts() for row in rows.all()]
-        for token, cells in zip(order[: sampling.BARS], shown, strict=False):
+        for token, cells in zip(order[: data["bars"]], shown, strict=False):
             share = words.percent(words.per_mille(after[token]))
-            assert cells[0] == words.shown(data["tokens"][token])
+            assert cells[0] == sampling.marked(data, prompt["ids"], token)
             assert cells[2] == words.percent(words.per_mille(before[token]))
             assert cells[3] == (share if after[token] else "out")
             assert int(cells[4]) == counts[token]
-        others = order[sampling.BARS :]
+        others = order[data["bars"] :]
         assert int(shown[-1][4]) == counts[others].sum()
         app.get_by_role("button", name="Start over").click()
         app.get_by_role("button", name="Draw", exact=True).click()
@@ -588,7 +672,7 @@ def test_sampling_explorer(setting, explorer):
         says = app.get_by_role("status").inner_text()
         assert data["tokens"][first].strip() in says
 
-    sliders[0].focus()
+    sliders[list(settings).index("temperature")].focus()
     page.keyboard.press("End")
     page.keyboard.press("Home")
     assert app.get_by_role("status").inner_text().startswith("Only “")
@@ -658,6 +742,7 @@ def test_explorer_answers_a_finger(name, explorer):
         "attention": app.get_by_role("radiogroup").first.get_by_role("radio").nth(1),
         "mask": app.locator("tbody td").first,
         "sampling": app.get_by_role("button", name="Draw", exact=True),
+        "dials": app.get_by_role("button", name="Draw", exact=True),
         "residual": app.get_by_role("radio").nth(1),
     }.get(name, app.get_by_role("button", name="Next"))
     target.tap()
@@ -675,9 +760,11 @@ def test_explorers_are_accessible_when_used(theme, visit, page_of):
             app.get_by_role("combobox").select_option(index=3)
         if name in {"chain", "cache", "pages"}:
             app.get_by_role("slider").press("End")
+        elif name == "speculation":
+            app.get_by_role("slider").fill("3")
         elif name == "live":
             app.get_by_role("button").first.click()
-        elif name == "sampling":
+        elif name in {"sampling", "dials"}:
             app.get_by_role("button", name="Draw", exact=True).click()
         elif name == "mask":
             for slider in app.get_by_role("slider").all():

@@ -416,10 +416,15 @@ def test_explorers_of_a_page_follow_the_live_model(visit, tokenizer):
         assert app.get_by_role("textbox").input_value() == text
 
 
-def test_dials_turn_on_the_readers_text(visit, logits_after, tokenizer):
-    page = visit().go("step_12.html")
-    app = page.locator('figure[data-explorer="sampling"] .explorer-app')
-    app.get_by_role("combobox").select_option(index=len(data_of("sampling")["prompts"]))
+@pytest.mark.parametrize(
+    ("name", "page_name"), [("sampling", "step_12.html"), ("dials", "step_16.html")]
+)
+def test_dials_turn_on_the_readers_text(
+    name, page_name, visit, logits_after, tokenizer
+):
+    page = visit().go(page_name)
+    app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
+    app.get_by_role("combobox").select_option(index=len(data_of(name)["prompts"]))
     text = "Felix the otter lived in"
     app.get_by_role("textbox").fill(text)
     app.locator("caption", has_text=text).wait_for()
