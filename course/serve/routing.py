@@ -24,6 +24,11 @@ from course.errors import CourseError
 from course.serve.entrance import entrance
 from course.steps import ROUTING, get_step
 
+PATIENCE = httpx.Timeout(None, connect=3)
+"""A text may take minutes; to accept a connection may not."""
+CONNECTIONS = httpx.Limits(keepalive_expiry=2)
+"""As many as there are clients; one that is idle, a worker closes after 5 seconds."""
+
 
 class Front:
     """An app that hands requests to workers, and answers to clients as they come.
@@ -42,8 +47,10 @@ class Front:
         self.step = step
         self.router = step.Router(workers, **options)
         self.sent: Counter[str] = Counter()
-        # Workers are near: no proxy is asked for them. A text may take minutes.
-        self._client = httpx.AsyncClient(trust_env=False, timeout=None)
+        # Workers are near: no proxy is asked for them.
+        self._client = httpx.AsyncClient(
+            trust_env=False, timeout=PATIENCE, limits=CONNECTIONS
+        )
         routes = [
             Route("/v1/completions", self.hand_over, methods=["POST"]),
             Route("/v1/models", self.hand_over, methods=["GET"]),
