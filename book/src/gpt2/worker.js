@@ -53,6 +53,23 @@ class Demo {
         };
     }
 
+    /** A text that is written on, and what a head keeps meanwhile, as `cache.js` has it. */
+    cache(text, count = 6, block = 2, head = 2) {
+        const { n_embd, n_head, n_positions } = this.model.config;
+        const ids = this.read(text).slice(count - n_positions);
+        const read = [ids.length, ...Array(count - 1).fill(1)];
+        for (let i = 0; i < count; i++) {
+            this.model.read(ids);
+            ids.push(...likeliest(this.model.logits(ids.length - 1), 1));
+        }
+        const { keys, values } = this.model.h[block].attn;
+        const ofHead = (vector) => Array.from(row(vector, head, n_embd / n_head));
+        return {
+            text, read, tokens: ids.map((id) => this.tokenizer.piece(id)),
+            keys: keys.map(ofHead), values: values.map(ofHead),
+        };
+    }
+
     /** What the stream says, before and after every block, as step 08's explorer has it. */
     lens(text) {
         const ids = this.read(text);
