@@ -2,7 +2,7 @@
 "use strict";
 
 explorers.define("speculation", (app, data) => {
-    const { el, shown, choice, stepper } = explorers;
+    const { el, shown, sentences, stepper } = explorers;
     const quoted = (token) => `“${shown(token)}”`;
     const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
@@ -11,7 +11,10 @@ explorers.define("speculation", (app, data) => {
     const rows = el("tbody");
     const place = el("div");
     app.append(
-        choice("Text", data.texts.map(({ text }) => text), (number) => choose(data.texts[number])),
+        sentences({
+            label: "Text", texts: data.texts.map(({ text }) => text), given: data.texts,
+            what: "lookup", choose,
+        }),
         place, says, written,
         el(
             "table", { class: "checked" },
@@ -81,9 +84,9 @@ explorers.define("speculation", (app, data) => {
         const next = quoted(tokens[length + kept - 1]);
         const soFar = `So far: ${counted(length + kept - passes[0].length, "token")} in ${number + 1} ${number === 0 ? "pass" : "passes"}.`;
         if (phase === "alone") {
-            const why = pause
-                ? "A pause, as a proposal was wrong: nothing is looked up."
-                : `${last} stands nowhere earlier: nothing is proposed.`;
+            const why = pause ? "A pause, as a proposal was wrong: nothing is looked up."
+                : found.length ? "Only one token more is wanted: nothing is proposed."
+                    : `${last} stands nowhere earlier: nothing is proposed.`;
             return `${why} The pass writes ${next}. ${soFar}`;
         }
         if (phase === "look up") {
