@@ -25,6 +25,7 @@ from book.numbers.example import (
     embedded,
     make_weights,
     number,
+    six_tokens,
     softmax,
     table,
     text,
@@ -32,7 +33,7 @@ from book.numbers.example import (
     vertical,
 )
 from book.numbers.part_one import rows_of
-from book.numbers.part_two import count, operations_of, six_tokens
+from book.numbers.part_two import count, operations_of
 from course.check.building import build, tensor
 from course.check.loading import load_solution
 from course.model.checkpoint import stored_shapes

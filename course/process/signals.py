@@ -6,7 +6,8 @@ import signal
 from collections.abc import Iterable
 
 REASONS = {
-    "SIGKILL": "the system stopped it, most often because memory ran out",
+    "SIGKILL": "the system stopped it, most often because memory ran out, or somebody "
+    "did (`kill -9`)",
     "SIGILL": "this processor lacks an instruction that was made for another one; "
     "a cache from another machine is best deleted (`~/.cache/modular`)",
     "SIGBUS": "a file that it reads in place was cut short, or the disk is full",
@@ -26,17 +27,18 @@ def name_of(status: int) -> str:
         return f"signal {-status}"
 
 
-def what_ended(status: int) -> str:
+def what_ended(status: int, who: str = "a process") -> str:
     """Why a process ended that should have gone on, as a sentence without its end.
 
     Args:
         status: Its exit status, as `subprocess` has it.
+        who: What it is called.
     """
     if status >= 0:
-        return f"a process ended with status {status}"
+        return f"{who} ended with status {status}"
     name = name_of(status)
     reason = REASONS.get(name, "it crashed")
-    return f"a process ended by {name}: {reason}"
+    return f"{who} ended by {name}: {reason}"
 
 
 def first_to_end(statuses: Iterable[int | None]) -> int | None:

@@ -1,6 +1,6 @@
 """The one address of several servers; `course serve --replicas` starts it.
 
-    python -m course.serve.front LISTENER NAME ROUTER WORKER…
+    python -m course.serve.front LISTENER NAME ROUTER WORKERS
 
 The router behind it chooses among the workers, and has paths with which anybody could
 add and remove some. So it listens on loopback only, and what comes from outside comes
@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 import uvicorn
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -26,6 +26,7 @@ from starlette.types import ASGIApp
 from course.serve.completion import check_completion
 from course.serve.entrance import entrance, read_json
 from course.serve.guard import is_loopback
+from course.serve.passing import EVENTS, FOREVER, unless_client_leaves
 from course.serve.refused import RefusedError, unknown_model
 
 GRACE = 10
@@ -33,8 +34,6 @@ GRACE = 10
 PATIENCE = aiohttp.ClientTimeout(total=5)
 """How long a worker may take to say that it is well."""
 DONE = b"data: [DONE]"
-
-Answer = TypeVar("Answer")
 
 
 class Front:
@@ -44,7 +43,7 @@ class Front:
         session: Asks them.
         name: What clients call the model.
         router: The URL of the router.
-        workers: Those of the servers.
+        workers: Those of the servers, each with the one by which the router finds it.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class Front:
         session: aiohttp.ClientSession,
         name: str,
         router: str,
-        workers: Sequence[str],
+        workers: Mapping[str, str],
     ) -> None:
         self.session = session
         self.name = name
@@ -79,10 +78,10 @@ class Front:
             data=body,
             headers={"content-type": "application/json"},
         )
-        answer = await _unless_client_leaves(request, post)
-        if answer.content_type == "text/event-stream":
-            return StreamingResponse(_events(answer), media_type="text/event-stream")
-        content = await _unless_client_leaves(request, answer.read())
+        answer = await unless_client_leaves(request, post)
+        if answer.content_type == EVENTS:
+            return StreamingResponse(_events(answer), media_type=EVENTS)
+        content = await unless_client_leaves(request, answer.read())
         if answer.content_type != "application/json":
             # What the router itself says.
             raise RefusedError(answer.status, content.decode(errors="replace"))
@@ -97,24 +96,25 @@ class Front:
 
     async def read(self, request: Request) -> Response:
         """What the first worker says that is well."""
-        for worker in self.workers:
+        for worker in self.workers.values():
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 url = worker + request.url.path
                 async with self.session.get(url, timeout=PATIENCE) as answer:
-                    return Response(
-                        await answer.read(),
-                        answer.status,
-                        media_type=answer.content_type,
-                    )
+                    if answer.status < 500:
+                        return Response(
+                            await answer.read(),
+                            answer.status,
+                            media_type=answer.content_type,
+                        )
         raise RefusedError(503, "None of the workers answers.")
 
     async def health(self, request: Request) -> Response:
         """Which workers serve: they answer now, and the router sends them texts."""
         chosen = await self._chosen()
-        well = await asyncio.gather(*map(self._is_well, self.workers))
+        well = await asyncio.gather(*map(self._is_well, self.workers.values()))
         workers = {
-            worker: is_well and worker in chosen
-            for worker, is_well in zip(self.workers, well, strict=True)
+            name: is_well and worker in chosen
+            for (name, worker), is_well in zip(self.workers.items(), well, strict=True)
         }
         return JSONResponse({"workers": workers}, 200 if any(workers.values()) else 503)
 
@@ -156,42 +156,22 @@ async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         raise ConnectionResetError(refused.message)
 
 
-async def _unless_client_leaves(request: Request, asked: Awaitable[Answer]) -> Answer:
-    """Wait for an answer, and give it up when nobody waits for it any more.
-
-    Raises:
-        ClientDisconnect: The client has gone.
-        RefusedError: The router, or the worker that it chose, has gone.
-    """
-    answering = asyncio.ensure_future(asked)
-    leaving = asyncio.ensure_future(request.receive())
-    try:
-        await asyncio.wait([answering, leaving], return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
-            raise ClientDisconnect
-        return answering.result()
-    except aiohttp.ClientError:
-        raise RefusedError(502, "The worker has died, or the router.") from None
-    finally:
-        answering.cancel()
-        leaving.cancel()
-
-
-async def serve(descriptor: int, name: str, router: str, workers: list[str]) -> None:
+async def serve(
+    descriptor: int, name: str, router: str, workers: Mapping[str, str]
+) -> None:
     """Serve until SIGTERM.
 
     Args:
         descriptor: That of the listening socket.
         name: What clients call the model.
         router: The URL of the router.
-        workers: Those of the servers.
+        workers: Those of the servers, each with the one by which the router finds it.
     """
     listener = socket.socket(fileno=descriptor)
     listener.set_inheritable(False)
-    connector = aiohttp.TCPConnector(limit=0)
-    # A text may take as long as it takes.
-    forever = aiohttp.ClientTimeout(total=None)
-    async with aiohttp.ClientSession(connector=connector, timeout=forever) as session:
+    # The router may be uvicorn, which closes idle connections after 5 seconds.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
+    async with aiohttp.ClientSession(connector=connector, timeout=FOREVER) as session:
         front = Front(session, name, router, workers)
         app = front.app(is_loopback(listener.getsockname()[0]))
         config = uvicorn.Config(
@@ -201,4 +181,5 @@ async def serve(descriptor: int, name: str, router: str, workers: list[str]) -> 
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]))
+    _, descriptor, name, router, workers = sys.argv
+    asyncio.run(serve(int(descriptor), name, router, json.loads(workers)))

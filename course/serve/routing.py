@@ -20,8 +20,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from course.check.loading import load_step
+from course.errors import CourseError
 from course.serve.entrance import entrance
 from course.steps import ROUTING, get_step
+
+PATIENCE = httpx.Timeout(None, connect=3)
+"""A text may take minutes; to accept a connection may not."""
+CONNECTIONS = httpx.Limits(keepalive_expiry=2)
+"""As many as there are clients; one that is idle, a worker closes after 5 seconds."""
 
 
 class Front:
@@ -41,8 +47,10 @@ class Front:
         self.step = step
         self.router = step.Router(workers, **options)
         self.sent: Counter[str] = Counter()
-        # Workers are near: no proxy is asked for them. A text may take minutes.
-        self._client = httpx.AsyncClient(trust_env=False, timeout=None)
+        # Workers are near: no proxy is asked for them.
+        self._client = httpx.AsyncClient(
+            trust_env=False, timeout=PATIENCE, limits=CONNECTIONS
+        )
         routes = [
             Route("/v1/completions", self.hand_over, methods=["POST"]),
             Route("/v1/models", self.hand_over, methods=["GET"]),
@@ -127,8 +135,15 @@ def prompt_of(body: bytes) -> str:
 
 def main() -> None:
     """Listen: `python -m course.serve.routing FILE HOST PORT WORKER…`."""
-    file, host, port, *workers = sys.argv[1:]
-    step = load_step(get_step(ROUTING), Path(file))
+    match sys.argv[1:]:
+        case [file, host, port, worker, *more] if port.isdecimal():
+            workers = [worker, *more]
+        case _:
+            sys.exit("Say: python -m course.serve.routing FILE HOST PORT WORKER…")
+    try:
+        step = load_step(get_step(ROUTING), Path(file))
+    except CourseError as error:
+        sys.exit(f"course: {error}")
     uvicorn.run(Front(step, workers).app, host=host, port=int(port), log_level="error")
 
 

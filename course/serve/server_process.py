@@ -22,7 +22,8 @@ from types import FrameType
 from typing import Any
 
 from course.errors import CourseError
-from course.process import parent
+from course.process import parent, unnoticed
+from course.process.signals import what_ended
 
 GRACE = 10
 """How many seconds running requests have to end when the server does."""
@@ -124,14 +125,16 @@ def serve(order: Order, listener: socket.socket) -> None:
                 tokenizer=made.tokenizer,
                 model_worker=made.model_worker,
             )
+            started.set()
             parent.tell(ready=True)
             await server.serve(sockets=[listener])
 
     parent.tell(doing="preparing the model")
+    started = unnoticed.watch(_end)
     try:
         uvloop.run(run())
     except SubprocessExit as error:
-        parent.tell(died=f"the model's process has ended ({error}).")
+        _tell_what_ended(_status(error))
         raise SystemExit(1) from None
 
 
@@ -206,6 +209,23 @@ def _errors_to_the_parent() -> Iterator[None]:
             cause = cause.__cause__
         parent.tell(died=f"{type(cause).__name__}: {cause}")
         raise
+
+
+def _end(status: int) -> None:
+    """End without the main thread, which waits for the model's process for ever."""
+    _tell_what_ended(status)
+    os._exit(1)
+
+
+def _tell_what_ended(status: int) -> None:
+    parent.tell(died=f"{what_ended(status, 'the process of the model')}.")
+
+
+def _status(error: Exception) -> int:
+    """The exit status that MAX has put into words."""
+    said = str(error)
+    signals = {signal.strsignal(each): each for each in signal.valid_signals()}
+    return -signals[said] if said in signals else int(said)
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:

@@ -1,12 +1,13 @@
 """What the children do of which `test_process.py` sees that none is left behind."""
 
+import multiprocessing
 import os
 import re
 import signal
 import sys
 import time
 
-from course.process import parent
+from course.process import parent, unnoticed
 from course.process.child import Child
 from course.process.launcher import environment
 from course.process.pool import process_pool
@@ -23,6 +24,32 @@ def prints():
     for number in range(100_000):
         print("line", number)
     print("the end")
+
+
+class Deadly:
+    """Ends the process that unpickles it."""
+
+    def __init__(self, ending):
+        self.ending = ending
+
+    def __reduce__(self):
+        return (os._exit, (7,)) if self.ending == "exit" else (_killed, ())
+
+
+def _killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def unread():
+    """Start a process that dies before it has read its orders, longer than a pipe."""
+
+    def tell(status):
+        parent.tell(ended=status)
+        os._exit(1)
+
+    unnoticed.watch(tell)
+    orders = [Deadly(sys.argv[2]), b"x" * 2**20]
+    multiprocessing.get_context("spawn").Process(target=print, args=orders).start()
 
 
 def look():

@@ -178,7 +178,8 @@ def test_picture(path):
     text = path.read_text("utf-8")
     root = ElementTree.fromstring(text)
     name = root.tag.removesuffix("svg")
-    assert root.get("role") == "img"
+    linked = root.find(f"{name}a") is not None
+    assert root.get("role") == ("group" if linked else "img")
     assert root.get("viewBox")
     assert root.get("width") is None
     assert root.find(f"{name}title").text
@@ -187,10 +188,25 @@ def test_picture(path):
     assert 'id="' not in text, "a page may have one of these itself"
     assert not re.search(r"(fill|stroke)=", text), "colours come from the theme"
     width, height = map(float, root.get("viewBox").split()[2:])
-    for element in root:
+    for element in root.iter():
         for x, y in (("x", "y"), ("cx", "cy")):
             assert -1 <= float(element.get(x, 0)) <= width + 1, element.attrib
             assert -1 <= float(element.get(y, 0)) <= height + 1, element.attrib
+
+
+@pytest.mark.parametrize("step", range(len(STEPS) + 1))
+def test_maps_lead_to_the_chapters(step, built):
+    """A map's boxes are links to the chapters of Part I, but for the reader's own."""
+    page = f"step_{step:02d}.html" if step else "introduction.html"
+    text = (built[0] / page).read_text("utf-8")
+    drawn = re.search(r"<title>(Where step|GPT-2 small from).*?</svg>", text, re.S)
+    link = r'<a href="step_(\d\d).html"><title>(.+?)</title>'
+    found = re.findall(link, drawn[0])
+    for number, title in found:
+        assert title.endswith(f": step {number}, {STEPS[int(number) - 1].title}")
+    # The whole model has no box for its sizes, its mask, a block or the text.
+    chapters = set(range(1, 13)) if step else {3, 4, 5, 6, 7, 8, 10, 11}
+    assert {int(number) for number, _ in found} == chapters - {step}
 
 
 def test_parameters_add_up():
@@ -489,9 +505,13 @@ PYTHON, MOJO, REFUSED = "python,run", "py,mojo", "py,mojo,refused"
 
 
 def blocks(page, kind):
-    """The blocks of a kind, each with the output it is said to have."""
+    """The blocks of a kind, each with the output it is said to have.
+
+    The output may be folded, where a reader is to guess it first.
+    """
+    folded = r"<details>\n<summary>[^\n]*</summary>\n\n"
     return re.findall(
-        rf"^```{kind}\n(.*?)^```\n(?:\n```text,output\n(.*?)^```$)?",
+        rf"^```{kind}\n(.*?)^```\n(?:\n(?:{folded})?```text,output\n(.*?)^```$)?",
         page.read_text("utf-8"),
         re.M | re.S,
     )

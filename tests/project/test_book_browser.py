@@ -304,6 +304,22 @@ def test_search_finds_causal(key, anywhere, visit):
     assert any("step_02.html" in link.get_attribute("href") for link in results.all())
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_map_leads_to_the_chapters(width, anywhere, visit):
+    page = visit(anywhere, width=width).go("step_07.html")
+    lookup = page.get_by_role("link", name="wte: step 05, Token embeddings")
+    colour = "e => getComputedStyle(e.querySelector('rect')).stroke"
+    before = lookup.evaluate(colour)
+    lookup.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    assert lookup.evaluate(colour) != before, "nobody sees where the focus is"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/step_05.html")
+    page.get_by_role("link", name="attn: step 07").click()
+    page.wait_for_url("**/step_07.html")
+
+
 # The explorers
 
 

@@ -124,6 +124,17 @@ def test_the_parent_ends(kind, ending):
     assert_all_have_ended(group)
 
 
+@pytest.mark.skipif("sys.platform == 'darwin'", reason="needs `waitid`")
+@pytest.mark.parametrize(
+    ("ending", "status"), [("exit", 7), ("SIGKILL", -signal.SIGKILL)]
+)
+def test_an_end_that_nobody_notices(ending, status):
+    """A process of multiprocessing dies while its parent still writes to it."""
+    with child("unread", ending) as stuck:
+        assert stuck.hear(30) == [{"ended": status}]
+        assert stuck.wait() == 1
+
+
 def test_a_child_of_a_child():
     """The innermost of three ends with the outermost, though it has its own session."""
     with child("parents", "deaf", "never") as outer:

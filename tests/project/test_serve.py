@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,6 +17,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
+from course.process.child import Child
+from course.process.launcher import environment
 from course.serve.command import NEEDED
 from course.serve.entrance import LARGEST_BODY
 from course.serve.server import ServeOptions
@@ -23,7 +26,7 @@ from course.serve.stop import split_at_stop
 from course.skeleton import make_skeleton
 from course.steps import DEMO_MODEL, ROOT, STEPS, get_step
 from tests.project.finished import finish
-from tests.project.serving import Served, post, processes
+from tests.project.serving import COLD, Served, post, processes
 
 # From 1 token to as many as fit with what follows them.
 STORY = "Once upon a time, a clever rabbit named Bella lived in a burrow. "
@@ -155,13 +158,14 @@ def test_tokenize(served, demo):
         address = f"{served.address}/tokenize"
         return httpx.post(address, json={"prompt": prompt}, timeout=60)
 
-    for prompt in (PROMPTS[0], "ünï\n 🦊", ""):
+    for prompt in (PROMPTS[0], "ünï\n 🦊"):
         ids = demo.tokenizer.encode(prompt).ids
         told = ask(prompt).json()
         assert (told["tokens"], told["count"]) == (ids, len(ids))
-    assert told["max_model_len"] == demo.config.n_positions
-    refused = ask(["one", "two"])
-    assert (refused.status_code, "One prompt" in refused.text) == (400, True)
+        assert told["max_model_len"] == demo.config.n_positions
+    for prompt, reason in ((["one", "two"], "One prompt"), ("", "empty")):
+        refused = ask(prompt)
+        assert (refused.status_code, reason in refused.text) == (400, True)
 
 
 def test_sampling(complete):
@@ -613,6 +617,43 @@ def test_dies_with_its_model():
         alive = {pid for pid, _, _ in processes()}
         assert not alive & set(family)
         assert_port_is_free(server.port)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_dies_while_its_model_starts(seconds):
+    """One sentence says so, soon."""
+    serving = ("course", "serve", "--port", "0")
+    with Child(*serving, variables=environment(COLUMNS="1000")) as server:
+        end = time.monotonic() + COLD
+        while not (begun := models_processes(server)):
+            assert time.monotonic() < end, server.log()
+            server.hear(0.01)
+        time.sleep(seconds)
+        os.kill(begun[0], signal.SIGKILL)
+        end = time.monotonic() + 30
+        while not server.has_ended:
+            assert time.monotonic() < end, server.log()
+            server.hear(1.0)
+        assert server.status == 1
+        assert "The server cannot start: the process of the model" in server.log()
+        assert "SIGKILL: the system stopped it" in server.log()
+    alive = {pid for pid, _, _ in processes()}
+    assert not alive & set(begun)
+
+
+def models_processes(server):
+    """The process in which MAX has the model, if there is one by now."""
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True
+    ).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    servers = {pid for pid, parent, _ in rows if int(parent) == server.pid}
+    return [
+        int(pid)
+        for pid, parent, arguments in rows
+        if parent in servers and "spawn_main" in arguments
+    ]
 
 
 def test_killed():

@@ -1,7 +1,5 @@
 """Several servers behind one address: every text is whole, or ends in an error."""
 
-import contextlib
-import functools
 import itertools
 import json
 import os
@@ -14,43 +12,28 @@ from concurrent.futures import ThreadPoolExecutor
 from string import ascii_letters
 
 import httpx
-import openai
 import pytest
 import torch
-from rich.console import Console
 from transformers import GPT2LMHeadModel
 
 from course.console import notes
 from course.errors import CourseError
 from course.serve import command
 from course.serve import replicas as replicas_module
-from course.serve.command import address_of, listen
-from course.serve.replicas import MISSING, Member, Replicas, assert_router, share
+from course.serve.replicas import MISSING, Member, assert_router, share
 from course.serve.server import ServeOptions
 from course.skeleton import make_skeleton
 from course.steps import DEMO_MODEL, ROUTING, get_step
-from tests.project.fake_worker import start_fake, text_of
+from tests.project.fake_worker import text_of
+from tests.project.fakes import PIECES, fakes, post, stream
 from tests.project.finished import finish
 from tests.project.serving import Served, processes
 
 pytest.importorskip("vllm_router", reason=MISSING)
-PIECES = 10
 ADMIN = (
     *("/workers", "/list_workers", "/get_loads", "/add_worker?url=http://127.0.0.1:1"),
     *("/remove_worker?url=http://127.0.0.1:1", "/flush_cache", "/metrics", "/liveness"),
 )
-
-
-@contextlib.contextmanager
-def fakes(seconds=0.0, host="127.0.0.1", **options):
-    asked = ServeOptions(host=host, port=0, **{"replicas": 2, **options})
-    start = functools.partial(start_fake, pieces=PIECES, seconds=seconds)
-    quiet = Console(quiet=True)
-    with (
-        listen(asked.host, asked.port) as listener,
-        Replicas(asked, start, listener, address_of(listener, host), quiet) as several,
-    ):
-        yield several
 
 
 @pytest.fixture(scope="module")
@@ -63,30 +46,6 @@ def quick():
 def slow():
     with fakes(seconds=0.3, policy="round_robin") as several:
         yield several
-
-
-def post(several, prompt="x", **more):
-    body = {"model": "demo", "prompt": prompt, **more}
-    return httpx.post(f"{several.address}/v1/completions", json=body, timeout=60)
-
-
-def stream(several, prompt, has_begun=lambda: None):
-    """What a client of the OpenAI API reads: the text, and how it ended."""
-    client = openai.OpenAI(
-        base_url=f"{several.address}/v1", api_key="none", max_retries=0, timeout=60
-    )
-    text, reason = "", None
-    try:
-        for event in client.completions.create(
-            model="demo", prompt=prompt, stream=True, max_tokens=PIECES
-        ):
-            if not text:
-                has_begun()
-            text += event.choices[0].text
-            reason = event.choices[0].finish_reason or reason
-    except openai.APIError as error:
-        return text, error.message
-    return text, reason
 
 
 def test_all_take_part(quick):
@@ -243,6 +202,12 @@ def test_growing_pause(capsys):
 
 class Dead:
     status = -signal.SIGKILL
+
+    def hear(self, seconds):
+        return []
+
+    def last_line(self):
+        return "Oh!"
 
     def stop(self, grace=0.0):
         pass
