@@ -100,8 +100,8 @@ explorers.define("speculation", (app, data) => {
         const agree = kept - 1;
         const read = length + proposal.length;
         const all = agree === proposal.length;
-        const outcome = all ? `All ${agree} agree, and ${next} is a bonus.`
-            : `${agree === 0 ? "None agrees" : `${agree} of ${proposal.length} agree`}, and ${next} comes in its place.`;
+        const count = all ? (agree === 1 ? "It" : `All ${agree}`) : `${agree || "None"} of ${proposal.length}`;
+        const outcome = `${count} ${agree > 1 ? "agree" : "agrees"}, and ${next} ${all ? "is a bonus" : "comes in its place"}.`;
         const cache = all ? `The cache keeps all ${read} tokens.`
             : `The cache is rolled back from ${read} tokens to ${pass.rolled_back}.`;
         return `${outcome} ${cache} ${soFar}`;
