@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 from course.serve.completion import check_completion
 from course.serve.entrance import entrance, read_json
 from course.serve.guard import is_loopback
-from course.serve.passing import EVENTS, FOREVER, unless_client_leaves
+from course.serve.passing import EVENTS, unless_client_leaves
 from course.serve.refused import RefusedError, unknown_model
 
 GRACE = 10
@@ -78,10 +78,11 @@ class Front:
             data=body,
             headers={"content-type": "application/json"},
         )
-        answer = await unless_client_leaves(request, post)
+        answer = await unless_client_leaves(request, post, aiohttp.ClientError)
         if answer.content_type == EVENTS:
             return StreamingResponse(_events(answer), media_type=EVENTS)
-        content = await unless_client_leaves(request, answer.read())
+        reading = answer.read()
+        content = await unless_client_leaves(request, reading, aiohttp.ClientError)
         if answer.content_type != "application/json":
             # What the router itself says.
             raise RefusedError(answer.status, content.decode(errors="replace"))
@@ -169,9 +170,11 @@ async def serve(
     """
     listener = socket.socket(fileno=descriptor)
     listener.set_inheritable(False)
+    # A text may take as long as it takes.
+    forever = aiohttp.ClientTimeout(total=None)
     # The router may be uvicorn, which closes idle connections after 5 seconds.
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
-    async with aiohttp.ClientSession(connector=connector, timeout=FOREVER) as session:
+    async with aiohttp.ClientSession(connector=connector, timeout=forever) as session:
         front = Front(session, name, router, workers)
         app = front.app(is_loopback(listener.getsockname()[0]))
         config = uvicorn.Config(

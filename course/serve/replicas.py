@@ -17,6 +17,7 @@ import os
 import random
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -43,9 +44,10 @@ GRACE = 15.0
 START = 120.0
 
 MISSING = (
-    "--replicas and --worker put vllm-router in front, which is not installed: "
-    "`pip install -e '.[router]'`. It is made for Linux on x86-64 processors; "
-    "elsewhere, start one `course serve` a machine, and any load balancer for HTTP."
+    "--replicas and --worker need vllm-router, or aiohttp with --code steps, which is "
+    "not installed: `pip install -e '.[router]'`. vllm-router is made for Linux on "
+    "x86-64 processors; elsewhere, start one `course serve` a machine, and any load "
+    "balancer for HTTP."
 )
 
 
@@ -115,12 +117,18 @@ def assert_router(code: str) -> None:
         code: Whose it is: "solutions" for vllm-router, "steps" for the reader's.
 
     Raises:
-        CourseError: It is not installed, or step 20 is not done.
+        CourseError: It is not installed, or step 20 is not done, or this is not Linux.
     """
+    if sys.platform != "linux":
+        raise CourseError(
+            "--replicas and --worker need Linux, where each server can have cores and "
+            "an address of its own."
+        )
     if code == "steps":
         assert_done(get_step(ROUTING))
-    elif importlib.util.find_spec("vllm_router") is None:
-        raise CourseError(MISSING)
+    for needed in ("aiohttp",) if code == "steps" else ("aiohttp", "vllm_router"):
+        if importlib.util.find_spec(needed) is None:
+            raise CourseError(MISSING)
 
 
 class Replicas:
@@ -177,6 +185,7 @@ class Replicas:
                 server = self._members[-1].child
                 if isinstance(server, ModelServer):
                     server.wait_until_ready(self._notes)
+            self._watch.start()
             if others := self._options.workers:
                 able += meet(others, self._options.name, able, self._notes)
                 self._add("The relay", self._relay)
@@ -187,7 +196,6 @@ class Replicas:
         except BaseException:
             self.stop()
             raise
-        self._watch.start()
         return self
 
     def __exit__(self, *_: object) -> None:
