@@ -14,6 +14,7 @@ import contextlib
 import json
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
@@ -31,6 +32,8 @@ from course.serve.refused import RefusedError, unknown_model
 
 GRACE = 10
 """How many seconds running requests have to end when the server does."""
+RESTART = 15
+"""How many seconds a request waits for a router that is not there."""
 PATIENCE = aiohttp.ClientTimeout(total=5)
 """How long a worker may take to say that it is well."""
 DONE = b"data: [DONE]"
@@ -73,11 +76,7 @@ class Front:
         """Have a worker of the router's choice go on with a text."""
         body = await read_json(request)
         check_completion(body, self.name)
-        post = self.session.post(
-            f"{self.router}/v1/completions",
-            data=body,
-            headers={"content-type": "application/json"},
-        )
+        post = self._post(body)
         answer = await unless_client_leaves(request, post, aiohttp.ClientError)
         if answer.content_type == EVENTS:
             return StreamingResponse(_events(answer), media_type=EVENTS)
@@ -118,6 +117,20 @@ class Front:
             for (name, worker), is_well in zip(self.workers.items(), well, strict=True)
         }
         return JSONResponse({"workers": workers}, 200 if any(workers.values()) else 503)
+
+    async def _post(self, body: bytes) -> aiohttp.ClientResponse:
+        """Ask the router; a little later, if it is just being started anew."""
+        url = f"{self.router}/v1/completions"
+        end = time.monotonic() + RESTART
+        while True:
+            try:
+                return await self.session.post(
+                    url, data=body, headers={"content-type": "application/json"}
+                )
+            except aiohttp.ClientConnectorError:  # So nobody has begun to answer.
+                if time.monotonic() > end:
+                    raise
+            await asyncio.sleep(0.1)
 
     async def _is_well(self, worker: str) -> bool:
         try:

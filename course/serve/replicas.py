@@ -26,6 +26,7 @@ from typing import Self
 
 import httpx
 from rich.console import Console
+from rich.text import Text
 
 from course.console import say
 from course.errors import CourseError
@@ -81,7 +82,8 @@ class Member:
             self._said = message.get("died") or message.get("error") or self._said
         if self.child.status is not None:
             why = self._said or f"{what_ended(self.child.status)}."
-            why += f" The last that it wrote is: {self.child.last_line()}"
+            last = Text.from_ansi(self.child.last_line()).plain
+            why += f" The last that it wrote is: {last}"
             self.child.stop()
             self.child = None
             if now - self._began > STEADY:

@@ -186,6 +186,15 @@ def test_a_worker_dies_in_mid_text(slow):
     assert len({post(slow, f"q{n}").json()["worker"] for n in range(8)}) == 2
 
 
+def test_the_router_dies(quick):
+    """What it has not taken waits until it is back."""
+    [router] = [each for each in quick._members if each.name == "The router"]
+    os.killpg(router.child.pid, signal.SIGKILL)
+    answers = [post(quick, f"p{n}") for n in range(4)]
+    assert [each.status_code for each in answers] == [200] * 4
+    quick.wait_until_ready(2, 60)
+
+
 @pytest.mark.parametrize("code", ["solutions", "steps"])
 @pytest.mark.parametrize("streamed", [True, False])
 def test_clients_that_leave(code, streamed, tmp_path, monkeypatch):
@@ -291,7 +300,7 @@ def test_share(replicas):
 def test_not_installed(monkeypatch):
     monkeypatch.setattr(replicas_module.importlib.util, "find_spec", lambda name: None)
     with (
-        pytest.raises(CourseError, match="need vllm-router, .* not installed"),
+        pytest.raises(CourseError, match=r"need vllm-router, .* not installed"),
         command.replicas(ServeOptions(replicas=2, port=0), notes()),
     ):
         pass
