@@ -24,6 +24,7 @@ from book.explorers import (
     mask,
     pages,
     residual,
+    rounding,
     sampling,
     speculation,
     tokens,
@@ -44,6 +45,7 @@ EXPLORERS: dict[str, ModuleType] = {
     "residual": residual,
     "cache": cache,
     "dials": dials,
+    "rounding": rounding,
     "pages": pages,
     "speculation": speculation,
 }

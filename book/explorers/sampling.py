@@ -20,6 +20,7 @@ PROMPTS = [
 ]
 # The dials that the explorer has, as the picture shows them.
 SETTINGS = {"temperature": 0.7, "top_k": 8, "top_p": 1.0}
+NAMES = {"repetition_penalty": "repetition penalty", "top_k": "top-k", "min_p": "min-p"}
 BARS = 12
 CAPTION = (
     "Drawing the next token from the demo model’s probabilities. A token written "
@@ -67,11 +68,13 @@ def draw(data: Data) -> str:
         f"<td>{escape(percent(per_mille(after[i]))) if after[i] else 'out'}</td></tr>"
         for i in order
     )
-    said = " and ".join(
-        f"{name.replace('_', '-')} {value}"
+    off = load_solution(16).Sampling()
+    turned = [
+        f"{NAMES.get(name, name)} {value}"
         for name, value in settings.items()
-        if value != getattr(load_solution(16).Sampling(), name)
-    )
+        if value != getattr(off, name)
+    ]
+    said = f"{', '.join(turned[:-1])} and {turned[-1]}"
     return (
         '<table class="sampling-bars">\n<caption>The likeliest next tokens after “'
         f"{escape(prompt['text'])}”: before, and with {said}.</caption>\n"

@@ -96,7 +96,7 @@ def draw(data: Data) -> str:
     text = data["texts"][0]
 
     def listed(tokens: Sequence[str]) -> str:
-        return escape(" · ".join(map(shown, tokens)))
+        return " · ".join(f"<span>{escape(shown(token))}</span>" for token in tokens)
 
     rows = "\n".join(
         f'<tr><th scope="row">{number}</th><td>{listed(each["proposal"]) or "–"}</td>'
@@ -106,8 +106,8 @@ def draw(data: Data) -> str:
     heads = "".join(
         f'<th scope="col">{name}</th>' for name in ("pass", "proposed", "written")
     )
+    said = f"{len(text['passes'])} passes write {NEW_TOKENS} tokens after"
     return (
-        f"<table>\n<caption>{len(text['passes'])} passes write {NEW_TOKENS} tokens "
-        f"after: {escape(text['text'])}</caption>\n<thead><tr>{heads}</tr></thead>\n"
-        f"<tbody>\n{rows}\n</tbody>\n</table>"
+        f'<table class="passes">\n<caption>{said}: {escape(text["text"])}</caption>\n'
+        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
     )

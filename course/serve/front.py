@@ -14,6 +14,7 @@ import contextlib
 import json
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
@@ -26,11 +27,13 @@ from starlette.types import ASGIApp
 from course.serve.completion import check_completion
 from course.serve.entrance import entrance, read_json
 from course.serve.guard import is_loopback
-from course.serve.passing import EVENTS, FOREVER, unless_client_leaves
+from course.serve.passing import EVENTS, unless_client_leaves
 from course.serve.refused import RefusedError, unknown_model
 
 GRACE = 10
 """How many seconds running requests have to end when the server does."""
+RESTART = 15
+"""How many seconds a request waits for a router that is not there."""
 PATIENCE = aiohttp.ClientTimeout(total=5)
 """How long a worker may take to say that it is well."""
 DONE = b"data: [DONE]"
@@ -73,15 +76,12 @@ class Front:
         """Have a worker of the router's choice go on with a text."""
         body = await read_json(request)
         check_completion(body, self.name)
-        post = self.session.post(
-            f"{self.router}/v1/completions",
-            data=body,
-            headers={"content-type": "application/json"},
-        )
-        answer = await unless_client_leaves(request, post)
+        post = self._post(body)
+        answer = await unless_client_leaves(request, post, aiohttp.ClientError)
         if answer.content_type == EVENTS:
             return StreamingResponse(_events(answer), media_type=EVENTS)
-        content = await unless_client_leaves(request, answer.read())
+        reading = answer.read()
+        content = await unless_client_leaves(request, reading, aiohttp.ClientError)
         if answer.content_type != "application/json":
             # What the router itself says.
             raise RefusedError(answer.status, content.decode(errors="replace"))
@@ -117,6 +117,20 @@ class Front:
             for (name, worker), is_well in zip(self.workers.items(), well, strict=True)
         }
         return JSONResponse({"workers": workers}, 200 if any(workers.values()) else 503)
+
+    async def _post(self, body: bytes) -> aiohttp.ClientResponse:
+        """Ask the router; a little later, if it is just being started anew."""
+        url = f"{self.router}/v1/completions"
+        end = time.monotonic() + RESTART
+        while True:
+            try:
+                return await self.session.post(
+                    url, data=body, headers={"content-type": "application/json"}
+                )
+            except aiohttp.ClientConnectorError:  # So nobody has begun to answer.
+                if time.monotonic() > end:
+                    raise
+            await asyncio.sleep(0.1)
 
     async def _is_well(self, worker: str) -> bool:
         try:
@@ -169,9 +183,11 @@ async def serve(
     """
     listener = socket.socket(fileno=descriptor)
     listener.set_inheritable(False)
+    # A text may take as long as it takes.
+    forever = aiohttp.ClientTimeout(total=None)
     # The router may be uvicorn, which closes idle connections after 5 seconds.
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
-    async with aiohttp.ClientSession(connector=connector, timeout=FOREVER) as session:
+    async with aiohttp.ClientSession(connector=connector, timeout=forever) as session:
         front = Front(session, name, router, workers)
         app = front.app(is_loopback(listener.getsockname()[0]))
         config = uvicorn.Config(

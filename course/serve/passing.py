@@ -6,20 +6,24 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-import aiohttp
 from starlette.requests import ClientDisconnect, Request
 
 from course.serve.refused import RefusedError
 
 EVENTS = "text/event-stream"
-FOREVER = aiohttp.ClientTimeout(total=None)
-"""A text may take as long as it takes."""
 
 Answer = TypeVar("Answer")
 
 
-async def unless_client_leaves(request: Request, asked: Awaitable[Answer]) -> Answer:
+async def unless_client_leaves(
+    request: Request, asked: Awaitable[Answer], *gone: type[Exception]
+) -> Answer:
     """Wait for an answer, and give it up when nobody waits for it any more.
+
+    Args:
+        request: What the client asked; its body has been read.
+        asked: The answer.
+        gone: What is raised when who was asked has gone.
 
     Raises:
         ClientDisconnect: The client has gone.
@@ -32,7 +36,7 @@ async def unless_client_leaves(request: Request, asked: Awaitable[Answer]) -> An
         if not answering.done():
             raise ClientDisconnect
         return answering.result()
-    except aiohttp.ClientError:
+    except gone:
         raise RefusedError(502, "The worker has died, or the router.") from None
     finally:
         answering.cancel()

@@ -76,10 +76,11 @@ class Relay:
             data=await request.body(),
             headers=kind,
         )
-        answer = await unless_client_leaves(request, asked)
+        answer = await unless_client_leaves(request, asked, aiohttp.ClientError)
         if answer.content_type == EVENTS:
             return StreamingResponse(_pieces(answer), answer.status, media_type=EVENTS)
-        content = await unless_client_leaves(request, answer.read())
+        reading = answer.read()
+        content = await unless_client_leaves(request, reading, aiohttp.ClientError)
         return Response(content, answer.status, media_type=answer.content_type)
 
 

@@ -17,6 +17,7 @@ import os
 import random
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from typing import Self
 
 import httpx
 from rich.console import Console
+from rich.text import Text
 
 from course.console import say
 from course.errors import CourseError
@@ -43,9 +45,10 @@ GRACE = 15.0
 START = 120.0
 
 MISSING = (
-    "--replicas and --worker put vllm-router in front, which is not installed: "
-    "`pip install -e '.[router]'`. It is made for Linux on x86-64 processors; "
-    "elsewhere, start one `course serve` a machine, and any load balancer for HTTP."
+    "--replicas and --worker need vllm-router, or aiohttp with --code steps, which is "
+    "not installed: `pip install -e '.[router]'`. vllm-router is made for Linux on "
+    "x86-64 processors; elsewhere, start one `course serve` a machine, and any load "
+    "balancer for HTTP."
 )
 
 
@@ -79,7 +82,8 @@ class Member:
             self._said = message.get("died") or message.get("error") or self._said
         if self.child.status is not None:
             why = self._said or f"{what_ended(self.child.status)}."
-            why += f" The last that it wrote is: {self.child.last_line()}"
+            last = Text.from_ansi(self.child.last_line()).plain
+            why += f" The last that it wrote is: {last}"
             self.child.stop()
             self.child = None
             if now - self._began > STEADY:
@@ -115,12 +119,18 @@ def assert_router(code: str) -> None:
         code: Whose it is: "solutions" for vllm-router, "steps" for the reader's.
 
     Raises:
-        CourseError: It is not installed, or step 20 is not done.
+        CourseError: It is not installed, or step 20 is not done, or this is not Linux.
     """
+    if sys.platform != "linux":
+        raise CourseError(
+            "--replicas and --worker need Linux, where each server can have cores and "
+            "an address of its own."
+        )
     if code == "steps":
         assert_done(get_step(ROUTING))
-    elif importlib.util.find_spec("vllm_router") is None:
-        raise CourseError(MISSING)
+    for needed in ("aiohttp",) if code == "steps" else ("aiohttp", "vllm_router"):
+        if importlib.util.find_spec(needed) is None:
+            raise CourseError(MISSING)
 
 
 class Replicas:
@@ -177,6 +187,7 @@ class Replicas:
                 server = self._members[-1].child
                 if isinstance(server, ModelServer):
                     server.wait_until_ready(self._notes)
+            self._watch.start()
             if others := self._options.workers:
                 able += meet(others, self._options.name, able, self._notes)
                 self._add("The relay", self._relay)
@@ -187,7 +198,6 @@ class Replicas:
         except BaseException:
             self.stop()
             raise
-        self._watch.start()
         return self
 
     def __exit__(self, *_: object) -> None:

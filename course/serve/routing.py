@@ -9,7 +9,8 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from starlette.routing import Route
 from course.check.loading import load_step
 from course.errors import CourseError
 from course.serve.entrance import entrance
+from course.serve.passing import unless_client_leaves
 from course.steps import ROUTING, get_step
 
 PATIENCE = httpx.Timeout(None, connect=3)
@@ -102,7 +104,7 @@ class Front:
         pieces = self.router.answer(prompt_of(body), send, time.monotonic)
         try:
             # Nothing is said to the client before there is something to say.
-            first = await anext(pieces, b"")
+            first = await unless_client_leaves(request, anext(pieces, b""))
         except (self.step.NoWorker, self.step.WorkerFailed) as error:
             return JSONResponse(
                 {"error": {"message": str(error), "type": "server_error"}},
@@ -117,10 +119,11 @@ class Front:
         )
 
 
-async def _with(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in pieces:
-        yield piece
+async def _with(first: bytes, pieces: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    async with aclosing(pieces):
+        yield first
+        async for piece in pieces:
+            yield piece
 
 
 def prompt_of(body: bytes) -> str:

@@ -36,6 +36,7 @@ TOLERANCES = {
     "cache": 0.002,
     "pages": 0,
     "speculation": 0,
+    "rounding": 0.0005,
 }
 
 
@@ -233,15 +234,31 @@ def test_folder_needs_no_server(built, visit):
         page = visited.go(name)
         assert page.locator("main h1").is_visible()
         for explorer in page.locator("figure[data-explorer]").all():
-            ready.add(explorer.get_attribute("data-explorer"))
-            assert explorer.locator(".explorer-app").is_visible()
+            each = explorer.get_attribute("data-explorer")
+            ready.add(each)
+            app = explorer.locator(".explorer-app")
+            assert app.is_visible()
             assert not explorer.locator(".explorer-static").is_visible()
             status = explorer.get_by_role("status")
             before = status.inner_text()
-            first = explorer.locator(".explorer-app").locator("button, tbody td").first
-            first.click()
+            answering(app, each).click()
             assert status.inner_text() != before
     assert ready == set(EXPLORERS)
+
+
+def answering(app, name):
+    """A part of an explorer that answers when it is touched."""
+    parts = {
+        "live": app.get_by_role("button").first,
+        "tokens": app.get_by_role("radio").nth(1),
+        "attention": app.get_by_role("radiogroup").first.get_by_role("radio").nth(1),
+        "mask": app.locator("tbody td").first,
+        "sampling": app.get_by_role("button", name="Draw", exact=True),
+        "dials": app.get_by_role("button", name="Draw", exact=True),
+        "residual": app.get_by_role("radio").nth(1),
+        "rounding": app.get_by_role("slider").nth(1),
+    }
+    return parts.get(name, app.get_by_role("button", name="Next"))
 
 
 def test_solutions_open(visit):
@@ -503,6 +520,48 @@ def test_cache_explorer(explorer):
     assert_shows(passes - 2)
 
 
+@pytest.mark.parametrize(
+    ("bits", "times", "whose"), [(8, 1, 0), (8, 1, 1), (4, 1, 0), (8, 20, 0), (3, 7, 1)]
+)
+def test_rounding_explorer(bits, times, whose, explorer):
+    data = data_of("rounding")
+    _, app = explorer("rounding")
+    status = app.get_by_role("status")
+    slide(app.get_by_label("Bits"), bits)
+    slide(app.get_by_label("Largest weight"), times)
+    app.get_by_role("combobox").select_option(index=whose)
+
+    weights, most = np.array(data["weights"]), 2 ** (bits - 1) - 1
+    weights[np.abs(weights).argmax()] *= times
+    largest = max(np.abs(weights).max(), data["largest"] if whose else 0)
+    scale = largest / most
+    whole = np.rint(weights / scale)
+    back = whole * scale
+    for row, *expected in zip(
+        app.locator("tbody tr").all(),
+        *(weights, weights / scale, whole, back, back - weights),
+        strict=False,
+    ):
+        cells = row.locator("th, td").all_inner_texts()
+        numbers = [float(cell.replace("−", "-")) for cell in cells]
+        assert numbers == pytest.approx(expected, abs=0.0051)
+        assert numbers[2] == expected[2]
+    assert app.locator("tbody tr").count() == data["shown"]
+    says = status.inner_text().replace("−", "-")
+    *_, used, steps, off, exact, rounded = map(float, re.findall(r"-?\d+\.?\d*", says))
+    assert (used, steps) == (len(set(whole)), 2 * most + 1)
+    assert off == pytest.approx(np.abs(back - weights).max(), abs=6e-5)
+    assert exact == pytest.approx(weights @ data["input"], abs=6e-5)
+    assert rounded == pytest.approx(back @ data["input"], abs=6e-5)
+    if (bits, whose) == (8, 0):
+        [by_step_17], [its_scale] = load_solution(17).quantize_rows(
+            weights[None].astype(np.float32)
+        )
+        assert by_step_17.tolist() == whole.tolist()
+        assert its_scale == pytest.approx(scale)
+    assert app.locator(".levels .steps").count() == 1
+
+
 def slots_of(step, size, pages):
     """The memory, slot by slot, from page tables and counts of tokens."""
     memory = {
@@ -736,16 +795,7 @@ def test_explorer_answers_a_finger(name, explorer):
     _, app = explorer(name, width=360, has_touch=True, is_mobile=True)
     status = app.get_by_role("status")
     before = status.inner_text()
-    target = {
-        "live": app.get_by_role("button").first,
-        "tokens": app.get_by_role("radio").nth(1),
-        "attention": app.get_by_role("radiogroup").first.get_by_role("radio").nth(1),
-        "mask": app.locator("tbody td").first,
-        "sampling": app.get_by_role("button", name="Draw", exact=True),
-        "dials": app.get_by_role("button", name="Draw", exact=True),
-        "residual": app.get_by_role("radio").nth(1),
-    }.get(name, app.get_by_role("button", name="Next"))
-    target.tap()
+    answering(app, name).tap()
     assert status.inner_text() != before
 
 
@@ -760,6 +810,8 @@ def test_explorers_are_accessible_when_used(theme, visit, page_of):
             app.get_by_role("combobox").select_option(index=3)
         if name in {"chain", "cache", "pages"}:
             app.get_by_role("slider").press("End")
+        elif name == "rounding":
+            app.get_by_role("combobox").select_option(index=1)
         elif name == "speculation":
             app.get_by_role("slider").fill("3")
         elif name == "live":

@@ -2,7 +2,7 @@
 "use strict";
 
 explorers.define("speculation", (app, data) => {
-    const { el, shown, choice, stepper } = explorers;
+    const { el, shown, sentences, stepper } = explorers;
     const quoted = (token) => `“${shown(token)}”`;
     const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
@@ -11,7 +11,10 @@ explorers.define("speculation", (app, data) => {
     const rows = el("tbody");
     const place = el("div");
     app.append(
-        choice("Text", data.texts.map(({ text }) => text), (number) => choose(data.texts[number])),
+        sentences({
+            label: "Text", texts: data.texts.map(({ text }) => text), given: data.texts,
+            what: "lookup", choose,
+        }),
         place, says, written,
         el(
             "table", { class: "checked" },
@@ -81,9 +84,9 @@ explorers.define("speculation", (app, data) => {
         const next = quoted(tokens[length + kept - 1]);
         const soFar = `So far: ${counted(length + kept - passes[0].length, "token")} in ${number + 1} ${number === 0 ? "pass" : "passes"}.`;
         if (phase === "alone") {
-            const why = pause
-                ? "A pause, as a proposal was wrong: nothing is looked up."
-                : `${last} stands nowhere earlier: nothing is proposed.`;
+            const why = pause ? "A pause, as a proposal was wrong: nothing is looked up."
+                : found.length ? "Only one token more is wanted: nothing is proposed."
+                    : `${last} stands nowhere earlier: nothing is proposed.`;
             return `${why} The pass writes ${next}. ${soFar}`;
         }
         if (phase === "look up") {
@@ -97,8 +100,8 @@ explorers.define("speculation", (app, data) => {
         const agree = kept - 1;
         const read = length + proposal.length;
         const all = agree === proposal.length;
-        const outcome = all ? `All ${agree} agree, and ${next} is a bonus.`
-            : `${agree === 0 ? "None agrees" : `${agree} of ${proposal.length} agree`}, and ${next} comes in its place.`;
+        const count = all ? (agree === 1 ? "It" : `All ${agree}`) : `${agree || "None"} of ${proposal.length}`;
+        const outcome = `${count} ${agree > 1 ? "agree" : "agrees"}, and ${next} ${all ? "is a bonus" : "comes in its place"}.`;
         const cache = all ? `The cache keeps all ${read} tokens.`
             : `The cache is rolled back from ${read} tokens to ${pass.rolled_back}.`;
         return `${outcome} ${cache} ${soFar}`;
