@@ -15,7 +15,7 @@ ARGS ?=
 
 STEPS := s01 s02 s03 s04 s05 s06 s07 s08 s09 s10 s11 s12 s13 s14 s15 s16 s17 s18 s19 s20
 
-.PHONY: help setup generate test test-all test-gpu watch check-all warm serve bench book build-book remake lint fmt $(STEPS)
+.PHONY: help setup bpe generate test test-all test-gpu watch check-all warm serve bench book build-book remake lint fmt $(STEPS)
 
 help: ## Show this list
 	@echo "make s01 … s20      check a step"
@@ -38,6 +38,9 @@ setup: .venv/installed ## Install what is missing
 
 $(STEPS): s%: .venv/installed
 	@$(COURSE) check $* $(ARGS)
+
+bpe: .venv/installed ## Check the side step: your own tokenizer
+	@$(COURSE) check bpe $(ARGS)
 
 check-all: .venv/installed ## Check every step
 	@$(COURSE) check --all $(ARGS)

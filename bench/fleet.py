@@ -7,8 +7,8 @@
 Three parts. `servers`: tokens a second of `course serve` and of `course serve
 --replicas 2` on this machine. `routers`: the processor time that a router takes for
 a request, with workers behind it that answer at once. `simulate`: step 20's router
-before up to some hundred workers, each as fast as `course bench --serve` has measured one,
-on a clock that does not wait.
+before up to 400 workers, each as fast as `course bench --serve` has measured one, on a
+clock that does not wait.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -24,11 +26,12 @@ from numpy.typing import NDArray
 from book.generated import SOURCE, write_or_check
 from course.check.mistakes import wrong_gpt2
 from course.model.checkpoint import Checkpoint, open_checkpoint
-from course.steps import DEMO_MODEL, ROOT
+from course.steps import DEMO_MODEL, ROOT, get_step
 
 PROMPT = "The little fox"
 LENGTH = 26  # tokens, which are a line or two
 NOISE = (0.1, 0.2, 0.4)  # of the standard deviation of each tensor
+WINDOWS = (4, 8, 16, 32)  # tokens that can be seen
 
 Weights = Mapping[str, NDArray[Any]]
 Operation = tuple[str, str, dict[str, Any]]
@@ -141,17 +144,36 @@ def likeliest() -> str:
     return "```console\n" + "\n".join(parts) + "```\n"
 
 
-def generated(*arguments: str) -> str:
-    """What `course generate` writes."""
-    ran = subprocess.run(
+def generate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `course generate`."""
+    return subprocess.run(
         [sys.executable, "-m", "course", "generate", *arguments],
         cwd=ROOT,
-        env=dict(os.environ),
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=True,
     )
-    return ran.stdout
+
+
+def generated(*arguments: str) -> str:
+    """What `course generate` writes."""
+    return generate(*arguments).stdout
+
+
+def generate_with(
+    number: int, changes: Mapping[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `course generate --with`, with lines of the solution changed."""
+    step = get_step(number)
+    source = step.solution.read_text("utf-8")
+    for old, new in changes.items():
+        assert source.count(old) == 1, old
+        source = source.replace(old, new)
+    with TemporaryDirectory() as folder:
+        Path(folder, step.skeleton.name).write_text(source, "utf-8")
+        chosen = (PROMPT, "--with", str(number), "--greedy")
+        return generate(*chosen, *arguments, COURSE_STEPS_DIR=folder)
 
 
 def drawn(prompt: str, ways: list[tuple[str, str]]) -> str:
@@ -179,6 +201,42 @@ def noisy(demo: Checkpoint, whole: str) -> str:
     return "\n".join(["| noise | what it writes |", "|---|---|", *lines, ""])
 
 
+def forgetful() -> str:
+    """A table of what is written when step 15's mask hides what is long past."""
+    length = ("--max-new-tokens", "60")
+    later = "later = context > columns[:, None]"
+    rows = [("the whole text", generated(PROMPT, "--greedy", *length))]
+    for window in WINDOWS:
+        hidden = f"{later}\n    later |= context <= columns[:, None] - {window}"
+        ran = generate_with(15, {later: hidden}, *length)
+        rows.append((f"the last {window}", ran.stdout))
+    lines = [f"| {sees} | {in_a_cell(' '.join(it.split()))} … |" for sees, it in rows]
+    return "\n".join(["| a token sees | what it writes |", "|---|---|", *lines, ""])
+
+
+def looked_up() -> str:
+    """A table of what step 19 gains, by when it proposes and from which place."""
+    no_pauses = {"if self.left == 0:": "if True:"}
+    last_place = {"for start in starts:": "for start in reversed(starts):"}
+    rows = []
+    texts = set()
+    for what, changes in (
+        ("as it is", {}),
+        ("no pauses", no_pauses),
+        ("no pauses, and the last place", no_pauses | last_place),
+    ):
+        ran = generate_with(19, changes, "--lookup", "8")
+        counted = re.search(
+            r"(\d+) tokens, .*, (\d+) of them by lookup: (\d+) passes", ran.stderr
+        )
+        assert counted is not None, ran.stderr
+        rows.append(f"| {what} | {' | '.join(counted.groups())} |")
+        texts.add(ran.stdout)
+    assert len(texts) == 1, "lookup has changed the text"
+    heads = "| your step 19 | tokens | by lookup | passes |", "|---|---:|---:|---:|"
+    return "\n".join([*heads, *rows, ""])
+
+
 def pages() -> dict[str, str]:
     """All of them, by file name."""
     # First what other processes write: MAX will change what children inherit.
@@ -197,6 +255,8 @@ def pages() -> dict[str, str]:
             ],
         ),
     }
+    made["step_15.md"] = forgetful()
+    made["step_19.md"] = looked_up()
     demo = open_checkpoint(str(DEMO_MODEL))
     whole = continue_prompt(demo, demo.weights)
     made["noise.md"] = noisy(demo, whole)

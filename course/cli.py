@@ -19,7 +19,7 @@ from rich.console import Console
 from course.cache import replace_unwritable, settle, written_whole
 from course.console import notes
 from course.errors import CourseError, Misuse, as_text, assert_text
-from course.steps import STEPS, Step, from_root, get_step
+from course.steps import ALL_STEPS, STEPS, Step, from_root, parse_step
 from course.streams import discard_output, prepare_streams, print_json
 
 app = typer.Typer(
@@ -30,6 +30,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+WHICH = "The step's number, or bpe."
+OneStep = Annotated[
+    Step | None, typer.Argument(parser=parse_step, metavar="[N]", help=WHICH)
+]
 Device = Annotated[
     Literal["auto", "cpu", "gpu"],
     typer.Option(help="Where to compute; auto is an accelerator, if there is one."),
@@ -74,9 +78,7 @@ def must_be(
 
 @app.command()
 def check(
-    number: Annotated[
-        int | None, typer.Argument(metavar="[N]", help="The step's number.")
-    ] = None,
+    step: OneStep = None,
     all_steps: Annotated[
         bool, typer.Option("--all", help="Check every step and show a table.")
     ] = False,
@@ -95,12 +97,12 @@ def check(
     """
     from course.check import command
 
-    if all_steps == (number is not None):
+    if all_steps == (step is not None):
         raise Misuse("Say which step, as in `course check 7`, or `course check --all`.")
     if file is not None and (all_steps or solutions):
         raise Misuse("--file goes with one step, and not with --solutions.")
     assert_is_file(file)
-    steps = list(STEPS) if number is None else [get_step(number)]
+    steps = [step] if step else list(STEPS)
     replace_unwritable(notes())
     passed = command.check(
         steps,
@@ -127,9 +129,10 @@ def assert_is_file(file: Path | None) -> None:
 
 @app.command()
 def watch(
-    number: Annotated[
-        int | None,
+    step: Annotated[
+        Step | None,
         typer.Argument(
+            parser=parse_step,
             metavar="[N]",
             help="The step to begin with. Default: the first that is not right.",
         ),
@@ -144,7 +147,7 @@ def watch(
     from course.watch import command
 
     replace_unwritable(notes())
-    command.watch(None if number is None else get_step(number), device, plain)
+    command.watch(step, device, plain)
 
 
 @app.command()
@@ -167,7 +170,7 @@ def warm(device: Device = "auto") -> None:
 
 @app.command()
 def hint(
-    number: Annotated[int, typer.Argument(metavar="N", help="The step's number.")],
+    step: Annotated[Step, typer.Argument(parser=parse_step, metavar="N", help=WHICH)],
     level: Annotated[
         int,
         typer.Option(
@@ -187,7 +190,6 @@ def hint(
     """Show a hint for what is not done yet in a step."""
     from course.hints import print_hints
 
-    step = get_step(number)
     assert_is_file(file)
     console = Console(highlight=False)
     print_hints(step, level, everything, console, file)
@@ -232,18 +234,16 @@ def export(
 
 @app.command()
 def reset(
-    number: Annotated[
-        int | None, typer.Argument(metavar="[N]", help="The step's number.")
-    ] = None,
+    step: OneStep = None,
     all_steps: Annotated[
         bool, typer.Option("--all", help="Every step: begin the course again.")
     ] = False,
 ) -> None:
     """Put a step's skeleton back; your version is kept beside it as .bak."""
-    if all_steps == (number is not None):
+    if all_steps == (step is not None):
         raise Misuse("Say which step, as in `course reset 7`, or `course reset --all`.")
-    for step in STEPS if number is None else [get_step(number)]:
-        _reset(step)
+    for one in [step] if step else ALL_STEPS:
+        _reset(one)
 
 
 def _reset(step: Step) -> None:

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from course.steps import STEPS, Step
+from course.steps import ALL_STEPS, Step
 
 LINE_LENGTH = 88
 MODULE_DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
@@ -165,16 +165,16 @@ def _module_docstring(step: Step, tasks: Tasks) -> str:
     entries = enumerate(tasks.tasks, tasks.first)
     numbered = "\n".join(f"{number}. {task}" for number, task in entries)
     return (
-        f"\nStep {step.number:02d}: {step.title}\n\n"
+        f"\n{step.heading}\n\n"
         f"{textwrap.fill(tasks.goal, LINE_LENGTH)}\n\n"
         f"Tasks:\n{numbered}\n\n"
-        f"Run: pixi run s{step.number:02d}\n"
+        f"Run: pixi run {step.task}\n"
     )
 
 
 def main() -> None:
     """Write every skeleton into `steps/`, over what is there."""
-    for step in STEPS:
+    for step in ALL_STEPS:
         for part in step.parts:
             part.skeleton.write_text(make_skeleton(part), encoding="utf-8")
 

@@ -21,13 +21,16 @@ ROUTING = 20
 MOJO_STEP = 17
 """The step that has a Mojo file beside its Python file."""
 
+StepId = int | str
+"""What a step is called in commands: its number, or the name of a side step."""
+
 
 @dataclass(frozen=True)
 class Step:
     """One step of the course, by its Python file; or the Mojo file of such a step.
 
     Attributes:
-        number: Its number, from 1.
+        number: Its number, from 1; of a side step, its name.
         title: What the chapter and the report call it.
         minutes: About how long it takes: 3 for each TODO, and the chapter at 180 words
             a minute.
@@ -35,7 +38,7 @@ class Step:
         suffix: Of the file: ".py", or ".mojo" for the part that is written in Mojo.
     """
 
-    number: int
+    number: StepId
     title: str
     minutes: int
     difficulty: Literal["easy", "medium", "hard"]
@@ -61,9 +64,31 @@ class Step:
         return {part: part.solution for part in self.parts} | {given: file}
 
     @property
+    def label(self) -> str:
+        """How it is called in the names of files: "07", or "bpe"."""
+        return f"{self.number:0>2}"
+
+    @property
+    def heading(self) -> str:
+        """What stands above its chapter: "Step 07: Multi-head attention"."""
+        kind = "Side step" if self in SIDE_STEPS else f"Step {self.label}"
+        return f"{kind}: {self.title}"
+
+    @property
+    def chapter(self) -> str:
+        """How its chapter is called: "chapter 07"."""
+        called = f"“{self.title}”" if self in SIDE_STEPS else self.label
+        return f"chapter {called}"
+
+    @property
+    def task(self) -> str:
+        """What checks it with make and pixi: "s07", or "bpe"."""
+        return self.label if self in SIDE_STEPS else f"s{self.label}"
+
+    @property
     def module(self) -> str:
         """The name under which other steps import this one."""
-        return f"step_{self.number:02d}"
+        return f"step_{self.label}"
 
     @property
     def skeleton(self) -> Path:
@@ -74,7 +99,7 @@ class Step:
     @property
     def solution(self) -> Path:
         """The same file, finished."""
-        return ROOT / "solutions" / f"solution_{self.number:02d}{self.suffix}"
+        return ROOT / "solutions" / f"solution_{self.label}{self.suffix}"
 
     @property
     def check(self) -> Path:
@@ -112,15 +137,33 @@ STEPS = (
 )
 
 
-def get_step(number: int) -> Step:
-    """Return a step by its number.
+SIDE_STEPS = (Step("bpe", "Your own tokenizer", 35, "medium"),)
+"""Beside the course: no other step needs them, and no progress counts them."""
+ALL_STEPS = (*STEPS, *SIDE_STEPS)
+
+
+def get_step(number: StepId) -> Step:
+    """Return a step by its number, or a side step by its name.
 
     Raises:
         Misuse: There is no such step.
     """
-    if not 1 <= number <= len(STEPS):
-        raise Misuse(f"There is no step {number}: the steps are 1 to {len(STEPS)}.")
-    return STEPS[number - 1]
+    for step in ALL_STEPS:
+        if step.number == number:
+            return step
+    names = " and ".join(str(step.number) for step in SIDE_STEPS)
+    raise Misuse(
+        f"There is no step {number}: the steps are 1 to {len(STEPS)}, and {names}."
+    )
+
+
+def parse_step(text: str) -> Step:
+    """Return the step that is typed so: 7, 07 or bpe.
+
+    Raises:
+        Misuse: There is no such step.
+    """
+    return get_step(int(text) if text.isdecimal() else text)
 
 
 def from_root(path: Path) -> str:

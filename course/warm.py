@@ -34,7 +34,7 @@ from course.process.signals import first_to_end, what_ended
 from course.resources import free_memory, usable_cores
 from course.runtime import find_device, prepare
 from course.stamps import stamp
-from course.steps import Step
+from course.steps import Step, StepId
 
 MEMORY = 1_600_000_000
 """What compiling one operation takes at most, in bytes: 1,444 MiB were measured."""
@@ -52,7 +52,7 @@ class Kernel:
     """
 
     name: str
-    steps: frozenset[int]
+    steps: frozenset[StepId]
     run: Callable[[Any], object]
     seconds: float = 15.0
 
@@ -164,7 +164,7 @@ def _store_slice(device: Any) -> object:
     return cache
 
 
-def _steps(*numbers: int) -> frozenset[int]:
+def _steps(*numbers: int) -> frozenset[StepId]:
     return frozenset(numbers)
 
 
@@ -198,7 +198,7 @@ def is_compiled(kernel: Kernel, device: str) -> bool:
     return stamp(kernel.name, device).exists()
 
 
-def missing_kernels(steps: Sequence[int], device: str) -> list[Kernel]:
+def missing_kernels(steps: Sequence[StepId], device: str) -> list[Kernel]:
     """The kernels of these steps that have not been compiled on this machine."""
     wanted = set(steps)
     return [k for k in KERNELS if k.steps & wanted and not is_compiled(k, device)]

@@ -1,6 +1,6 @@
 """Solution for Step 17: A Mojo kernel."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import ml_dtypes
@@ -135,17 +135,18 @@ class KernelMLP(Module[[Tensor], Tensor]):
     Args:
         intermediate_size: The width inside.
         config: The model's configuration.
-        dtype: How the weights are kept.
+        linear: Makes a linear layer, as `KernelLinear` does.
     """
 
     def __init__(
-        self, intermediate_size: int, config: GPT2Config, dtype: DType
+        self,
+        intermediate_size: int,
+        config: GPT2Config,
+        linear: Callable[..., Module[[Tensor], Tensor]],
     ) -> None:
         super().__init__()
-        self.c_fc = KernelLinear(
-            config.n_embd, intermediate_size, dtype=dtype, activation="gelu_tanh"
-        )
-        self.c_proj = KernelLinear(intermediate_size, config.n_embd, dtype=dtype)
+        self.c_fc = linear(config.n_embd, intermediate_size, activation="gelu_tanh")
+        self.c_proj = linear(intermediate_size, config.n_embd)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """Transform every position by itself.
@@ -164,13 +165,15 @@ class KernelAttention(Module[..., Tensor]):
 
     Args:
         config: The model's configuration.
-        dtype: How the weights are kept.
+        linear: Makes a linear layer, as `KernelLinear` does.
     """
 
-    def __init__(self, config: GPT2Config, dtype: DType) -> None:
+    def __init__(
+        self, config: GPT2Config, linear: Callable[..., Module[[Tensor], Tensor]]
+    ) -> None:
         super().__init__()
-        self.c_attn = KernelLinear(config.n_embd, 3 * config.n_embd, dtype=dtype)
-        self.c_proj = KernelLinear(config.n_embd, config.n_embd, dtype=dtype)
+        self.c_attn = linear(config.n_embd, 3 * config.n_embd)
+        self.c_proj = linear(config.n_embd, config.n_embd)
 
     def forward(
         self, hidden_states: Tensor, cache: LayerCache, positions: Positions
@@ -215,9 +218,10 @@ def kernel_gpt2(config: GPT2Config, dtype: DType = DType.float32) -> CachedGPT2:
         A model whose parameters are those of `MaxGPT2LMHeadModel`, passed through
         `quantize_weights`.
     """
+    linear = partial(KernelLinear, dtype=dtype)
     return CachedGPT2(
         config,
-        attention=partial(KernelAttention, dtype=dtype),
-        mlp=partial(KernelMLP, dtype=dtype),
-        head=partial(KernelLinear, dtype=dtype),
+        attention=partial(KernelAttention, linear=linear),
+        mlp=partial(KernelMLP, linear=linear),
+        head=linear,
     )

@@ -97,6 +97,12 @@ def embedded(body: Any, words: Sequence[str] = tuple(PROMPT)) -> Tensor:
     return total
 
 
+def six_tokens() -> tuple[list[str], Array]:
+    """Six tokens that might follow `the cat sat down by the`, and their logits."""
+    words = ["forest", "river", "hill", "house", "moon", "spoon"]
+    return words, np.array([3.0, 2.4, 1.9, 1.3, 0.6, -0.5], np.float32)
+
+
 def make_tokenizer() -> Tokenizer:
     """A tokenizer for whole words; GPT-2's own works with pieces of words."""
     tokenizer = Tokenizer(WordLevel({word: i for i, word in enumerate(WORDS)}, "."))

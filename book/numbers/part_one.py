@@ -188,7 +188,34 @@ def step_04(model: Any) -> str:
         [4, 12, 12],
     )
     ends = vertical(["read", "returned"], [read.to_numpy()[0, 1], narrow], 10)
-    return page(gelu=text(gelu), hidden=text(hidden), ends=text(ends))
+    negative = through_gelu(float(before[NEGATIVE]))
+    assert math.isclose(negative[-1][1], after[NEGATIVE], abs_tol=1e-5)
+    followed = [[said, number(value, 3)] for said, value in negative]
+    return page(
+        gelu=text(gelu),
+        hidden=text(hidden),
+        negative=text(columns(["", ""], followed, [28, 8])),
+        ends=text(ends),
+    )
+
+
+NEGATIVE = 2
+"""The unit of the feed-forward network that step 04 follows through GELU."""
+
+
+def through_gelu(x: float) -> list[tuple[str, float]]:
+    """The tanh form of GELU, one operation after the other."""
+    inner = x + 0.044715 * x**3
+    bent = math.tanh(math.sqrt(2 / math.pi) * inner)
+    share = 0.5 * (1 + bent)
+    return [
+        ("x", x),
+        ("x + 0.044715 x³", inner),
+        ("√(2/π) times that", math.sqrt(2 / math.pi) * inner),
+        ("tanh of that", bent),
+        ("plus 1, and half of it", share),
+        ("x times that", share * x),
+    ]
 
 
 def rows_of(array: Array, names: Sequence[str], marked: Sequence[bool]) -> str:

@@ -29,6 +29,7 @@ from book.numbers.example import (
     make_weights,
     number,
     page,
+    six_tokens,
     softmax,
     table,
     text,
@@ -137,7 +138,36 @@ def step_14(model: Any) -> str:
     shapes = columns(
         ["read", "in", "out", "best", "logit"], lines, [16, 6, 10, 4, 5], left=4
     )
-    return page(operations=operations(), head=head, shapes=text(shapes))
+    return page(
+        operations=operations(),
+        graph=text(part_of_graph()),
+        head=head,
+        shapes=text(shapes),
+    )
+
+
+def graph_of(config: Any) -> str:
+    """The graph of a GPT-2 that scores the last position, as MAX prints it."""
+    with default_device(DEVICE), default_dtype(DType.float32), F.lazy():
+        model = load_solution(11).MaxGPT2LMHeadModel(config)
+    input_type = TensorType(DType.int64, ["batch", "seq_length"], device=DEVICE)
+    return str(stage(load_solution(14).NextTokenLogits(model))(input_type))
+
+
+def part_of_graph() -> str:
+    """What is printed for the first attention and for the end, with less of types."""
+    operation = re.compile(
+        r"(%\d+) = (?:rmo\.)?(?:mo\.)?([\w.]+)\((%.*?)\).* -> !mo.tensor<(\[.*?\])"
+    )
+    calls = operation.findall(graph_of(load_solution(1).GPT2Config(**TINY)))
+    names = [name for _, name, _, _ in calls]
+    first_softmax = names.index("reduce.softmax")
+    last_norm = len(names) - 1 - names[::-1].index("reduce.layer_norm")
+    parts = calls[first_softmax - 5 : first_softmax + 2], calls[last_norm:]
+    return "\n…\n".join(
+        "\n".join(f"{to} = {name}({of})\n    {shape}" for to, name, of, shape in part)
+        for part in parts
+    )
 
 
 def operations_of(n_layer: int) -> Counter[str]:
@@ -146,11 +176,7 @@ def operations_of(n_layer: int) -> Counter[str]:
     config = load_solution(1).GPT2Config(
         vocab_size=100, n_positions=16, n_embd=48, n_layer=n_layer
     )
-    with default_device(DEVICE), default_dtype(DType.float32), F.lazy():
-        model = load_solution(11).MaxGPT2LMHeadModel(config)
-    input_type = TensorType(DType.int64, ["batch", "seq_length"], device=DEVICE)
-    graph = stage(load_solution(14).NextTokenLogits(model))(input_type)
-    names = re.findall(r"= \"?(?:rmo|mo)\.([\w.]+)", str(graph))
+    names = re.findall(r"= \"?(?:rmo|mo)\.([\w.]+)", graph_of(config))
     return Counter(name.rpartition(".")[2] for name in names if "const" not in name)
 
 
@@ -256,12 +282,6 @@ def padded_texts() -> dict[str, str]:
         "decode": stands(1, new),
         "next_mask": mask(1, 1, new[1], [*padded[1], *new[1]]),
     }
-
-
-def six_tokens() -> tuple[list[str], Array]:
-    """Six tokens that might follow `the fox ran to the`, and their logits."""
-    words = ["forest", "river", "hill", "house", "moon", "spoon"]
-    return words, np.array([3.0, 2.4, 1.9, 1.3, 0.6, -0.5], np.float32)
 
 
 def step_16(model: Any) -> str:

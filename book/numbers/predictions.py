@@ -15,6 +15,7 @@ from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 
 from book.gpt2 import GPT2
+from book.numbers.byte_pairs import predict_bpe
 from book.numbers.example import (
     DEVICE,
     PROMPT,
@@ -25,6 +26,7 @@ from book.numbers.example import (
     embedded,
     make_weights,
     number,
+    six_tokens,
     softmax,
     table,
     text,
@@ -32,7 +34,7 @@ from book.numbers.example import (
     vertical,
 )
 from book.numbers.part_one import rows_of
-from book.numbers.part_two import count, operations_of, six_tokens
+from book.numbers.part_two import count, operations_of
 from course.check.building import build, tensor
 from course.check.loading import load_solution
 from course.model.checkpoint import stored_shapes
@@ -362,4 +364,5 @@ PREDICTIONS: list[Callable[[Any], str]] = [
     predict_18,
     predict_19,
     predict_20,
+    predict_bpe,
 ]

@@ -6,22 +6,33 @@ import math
 from collections.abc import Callable
 
 from book.gpt2 import GPT2
-from book.pictures import embeddings, part_two, routing, serving, speculation
+from book.numbers.example import PROMPT, six_tokens
+from book.pictures import (
+    byte_pairs,
+    embeddings,
+    maps,
+    part_two,
+    routing,
+    serving,
+    speculation,
+)
 from book.pictures.attention import attention
 from book.pictures.band_part import band_part
 from book.pictures.distributions import distributions
 from book.pictures.ladder import ladder
+from book.pictures.layer_norm import layer_norm
 from book.pictures.svg import WIDTH, Drawing
-from course.model.checkpoint import stored_shapes
 from course.model.config import head_dim, inner_dim
+from course.steps import get_step
 
 
 def draw_all() -> dict[str, Drawing]:
     """Draw everything, by name of file."""
-    drawings = {f"here_{step:02d}": here(step) for step in HERE}
+    drawings = {f"here_{get_step(n).label}": maps.here(n) for n in maps.HERE}
     for draw in (
         causal_mask,
         band_part,
+        *byte_pairs.DRAWINGS,
         *embeddings.DRAWINGS,
         attention,
         heads,
@@ -30,7 +41,7 @@ def draw_all() -> dict[str, Drawing]:
         residual,
         block,
         sampling,
-        model,
+        maps.model,
         *part_two.DRAWINGS,
         *serving.DRAWINGS,
         *speculation.DRAWINGS,
@@ -39,105 +50,6 @@ def draw_all() -> dict[str, Drawing]:
     ):
         drawings[draw.__name__] = draw()
     return drawings
-
-
-# What each chapter builds, by the names of parts in `here`, and how it is called.
-HERE: dict[int, tuple[set[str], str]] = {
-    1: ({"GPT2Config"}, "the sizes of it all"),
-    2: ({"mask"}, "the causal mask"),
-    3: ({"ln_1", "ln_2", "ln_f"}, "layer norm"),
-    4: ({"mlp"}, "feed-forward"),
-    5: ({"wte"}, "token embeddings"),
-    6: ({"wpe"}, "position embeddings"),
-    7: ({"attn"}, "attention"),
-    8: ({"skip 1", "skip 2"}, "the residual steps"),
-    9: ({"block"}, "one block"),
-    10: ({"wte", "wpe", "h", "ln_f"}, "the whole body"),
-    11: ({"lm_head"}, "the head"),
-    12: ({"text", "next", "loop"}, "the loop that writes"),
-    **part_two.HERE,
-}
-
-
-def here(step: int) -> Drawing:
-    """The whole model in small, with the parts of one chapter marked."""
-    parts, label = HERE[step]
-    drawing = Drawing(
-        f"Where step {step:02d} is in GPT-2: {label}",
-        "Text becomes token IDs, which are looked up in the token embeddings (wte). "
-        "Positions, 0, 1, 2 and so on, are looked up in the position embeddings (wpe). "
-        "The two are added, run through a stack of blocks (h), a final layer norm "
-        "(ln_f) and "
-        "the head (lm_head), which gives the next token. Inside one block: ln_1 and "
-        "attention with the causal mask, added to what came in; then ln_2 and the "
-        "feed-forward network (mlp), added again. "
-        f"Marked in this picture: {', '.join(sorted(parts))}.",
-        WIDTH,
-        214,
-        "here",
-    )
-
-    def style(part: str, otherwise: str = "box") -> str:
-        return f"{otherwise} on" if part in parts else otherwise
-
-    def lit(part: str) -> str:
-        return "on" if part in parts else ""
-
-    drawing.box(1, 1, 94, 24, "GPT2Config", style("GPT2Config", "plain"))
-    drawing.text(339, 17, f"you are here: {label}", "end small on")
-
-    top, middle = 38, 51  # of the row of the whole model
-    upper, line = 120, 162  # of the block, seen from near
-    drawing.path([(150, 64), (1, upper)], "grid dash")
-    drawing.path([(196, 64), (339, upper)], "grid dash")
-    drawing.box(1, top, 40, 26, "text", style("text", "plain"))
-    drawing.box(60, top, 42, 26, "wte", style("wte"))
-    drawing.box(60, top + 36, 42, 26, "wpe", style("wpe"))
-    drawing.box(150, top, 46, 26, "h ×12", style("h"), "mid mono small")
-    drawing.box(212, top, 42, 26, "ln_f", style("ln_f"))
-    drawing.box(271, top, 66, 26, "lm_head", style("lm_head"))
-    drawing.box(
-        259, top + 36, 80, 26, "next token", style("next", "plain"), "mid small"
-    )
-    drawing.arrow([(41, middle), (60, middle)])
-    drawing.text(48, middle + 40, "0 1 2…", "end tiny")
-    drawing.arrow([(50, middle + 36), (60, middle + 36)])
-    drawing.arrow([(102, middle), (116, middle)])
-    drawing.arrow([(102, middle + 36), (125, middle + 36), (125, middle + 9)])
-    drawing.plus(125, middle)
-    drawing.arrow([(134, middle), (150, middle)])
-    drawing.arrow([(196, middle), (212, middle)])
-    drawing.arrow([(254, middle), (271, middle)])
-    drawing.arrow([(304, top + 26), (304, top + 36)])
-    if "loop" in parts:
-        drawing.arrow([(299, 100), (299, 110), (4, 110), (4, 64)], "on")
-
-    drawing.rect(1, upper, 338, 93, "frame on" if "block" in parts else "frame")
-    drawing.text(331, upper + 84, "inside one block", "end small dim")
-    drawing.arrow([(8, line), (32, line)])
-    for number, (norm, sublayer, x) in enumerate(
-        [("ln_1", "attn", 32), ("ln_2", "mlp", 182)], start=1
-    ):
-        skip = lit(f"skip {number}")
-        drawing.arrow(
-            [
-                (x - 14, line),
-                (x - 14, line - 29),
-                (x + 120, line - 29),
-                (x + 120, line - 9),
-            ],
-            skip,
-        )
-        drawing.box(x, line - 13, 42, 26, norm, style(norm))
-        drawing.box(x + 55, line - 13, 42, 26, sublayer, style(sublayer))
-        drawing.arrow([(x + 42, line), (x + 55, line)], skip)
-        drawing.arrow([(x + 97, line), (x + 111, line)], skip)
-        drawing.plus(x + 120, line, style(f"skip {number}", "plain"))
-    drawing.arrow([(161, line), (182, line)])
-    drawing.arrow([(311, line), (332, line)])
-    drawing.box(85, line + 23, 46, 22, "mask", style("mask", "plain"))
-    drawing.arrow([(108, line + 23), (108, line + 13)], lit("mask"))
-    return drawing
 
 
 def causal_mask() -> Drawing:
@@ -150,21 +62,21 @@ def causal_mask() -> Drawing:
         "after two past ones: every row may see both past tokens, then the same "
         "staircase. Where a token may look the mask is 0, elsewhere minus infinity.",
         WIDTH,
-        206,
+        212,
     )
-    words = ["The", "fox", "ran", "far", "away"]
-    cell, top = 26, 60
+    words = [*PROMPT, "and"]
+    cell, top = 28, 60
 
     def table(left: int, rows: int, past: int, title: str, shape: str) -> None:
         drawing.text(left, 14, title, "small strong")
         drawing.text(left, 30, shape, "mono small dim")
         for row in range(rows):
             y = top + row * cell
-            drawing.text(left + 32, y + 17, words[past + row], "end small")
+            drawing.text(left + 31, y + 18, words[past + row], "end tiny")
             for column in range(past + rows):
-                x = left + 38 + column * cell
+                x = left + 36 + column * cell
                 if row == 0:
-                    drawing.text(x + 13, top - 7, words[column], "mid tiny")
+                    drawing.text(x + cell / 2, top - 7, words[column], "mid tiny")
                 seen = column <= past + row
                 drawing.box(
                     x,
@@ -177,29 +89,30 @@ def causal_mask() -> Drawing:
                 )
 
     table(0, 4, 0, "causal_mask(4, 0)", "[4, 4]")
-    table(166, 3, 2, "causal_mask(3, 2)", "[3, 2 + 3]")
-    drawing.path([(205, 146), (205, 150), (255, 150), (255, 146)], "axis")
-    drawing.text(230, 164, "past", "mid small dim")
-    drawing.text(0, 188, "A row is a new token that looks, a column is a", "small dim")
-    drawing.text(0, 203, "token that is looked at: 0 may be seen.", "small dim")
+    table(163, 3, 2, "causal_mask(3, 2)", "[3, 2 + 3]")
+    drawing.path([(201, 147), (201, 152), (253, 152), (253, 147)], "axis")
+    drawing.text(227, 166, "past", "mid small dim")
+    drawing.text(0, 194, "A row is a new token that looks, a column is a", "small dim")
+    drawing.text(0, 209, "token that is looked at: 0 may be seen.", "small dim")
     return drawing
 
 
 def heads() -> Drawing:
     """Splitting the width into heads and merging them again."""
-    words, n_head, head_dim = ["The", "fox", "ran"], 2, 4
+    words, n_head, head_dim = PROMPT[:3], 2, 4
     width = n_head * head_dim
     hues = ["blue", "orange"]
     drawing = Drawing(
         "Splitting into heads and merging again",
         f"A table of {len(words)} tokens by {width} numbers, numbered row by row. "
         f"Reshaping cuts every row into {n_head} pieces of {head_dim}, the first for "
-        "head 0, the second for head 1; in memory they still lie token by token: The "
-        "head 0, The head 1, fox head 0, and so on. Transposing brings them into "
-        "another order, drawn with lines that cross: first the pieces of head 0 for "
-        "The, fox, ran, then those of head 1. Merging goes the same way backwards. "
-        "Below, the mistake: reshaped to two heads without transposing, head 0 gets "
-        "both pieces of The and one of fox.",
+        "head 0, the second for head 1; in memory they still lie token by token: both "
+        f"pieces of ‘{words[0]}’, both of ‘{words[1]}’, and so on. Transposing brings "
+        "them into another order, drawn with lines that cross: first the pieces of "
+        f"head 0 for {', '.join(words)}, then those of head 1. Merging goes the same "
+        "way backwards. Below, the mistake: reshaped to two heads without "
+        f"transposing, head 0 gets both pieces of ‘{words[0]}’ and one of "
+        f"‘{words[1]}’.",
         WIDTH,
         442,
     )
@@ -258,54 +171,6 @@ def heads() -> Drawing:
         drawing.text(x + box + 5, y + 15, words[place] + "?", "tiny red")
     drawing.text(left, 440, "head 0?", "tiny red")
     drawing.text(right, 440, "head 1?", "tiny red")
-    return drawing
-
-
-def layer_norm() -> Drawing:
-    """One vector before, in the middle of and after layer normalization."""
-    x = [2.0, 6.0, 2.0, 9.0, 1.0, 4.0]
-    weight = [1.0, 0.5, 1.5, 1.0, 2.0, 0.5]
-    bias = [0.0, 0.5, 0.0, -1.0, 1.0, 0.0]
-    mean = sum(x) / len(x)
-    variance = sum((value - mean) ** 2 for value in x) / len(x)
-    normal = [(value - mean) / math.sqrt(variance + 1e-5) for value in x]
-    result = [n * w + b for n, w, b in zip(normal, weight, bias, strict=True)]
-
-    def listed(values: list[float]) -> str:
-        return ", ".join(f"{value:.1f}" for value in values)
-
-    drawing = Drawing(
-        "Layer normalization of one vector",
-        f"Three rows of bars. The vector x is {listed(x)}; its mean is {mean:.1f} and "
-        f"its variance {variance:.2f}. With the mean subtracted and divided by the "
-        f"standard deviation it is {listed(normal)}. Times weight plus bias gives "
-        f"{listed(result)}.",
-        WIDTH,
-        330,
-    )
-    rows = [
-        (x, "x", f"mean {mean:.1f}, variance {variance:.2f}", 8.0, "blue", mean),
-        (normal, "(x − mean) / √(variance + eps)", "", 20.0, "green", 0.0),
-        (result, "… × weight + bias", "", 20.0, "orange", None),
-    ]
-    for row, (values, title, remark, scale, hue, middle) in enumerate(rows):
-        top = 110 * row
-        zero = top + (102 if row == 0 else 72)
-        drawing.text(0, top + 14, title, "mono small strong")
-        if remark:
-            drawing.text(340, top + 14, remark, "end small dim")
-        for index, value in enumerate(values):
-            left = 12 + index * 55
-            height = abs(value) * scale
-            above = value >= 0
-            drawing.rect(left, zero - height if above else zero, 38, height, hue)
-            label = f"{value:.1f}".replace("-", "−")
-            place = zero - height - 4 if above else zero + height + 12
-            drawing.text(left + 19, place, label, "mid small")
-        drawing.path([(0, zero), (340, zero)], "axis")
-        if middle:
-            level = zero - middle * scale
-            drawing.path([(0, level), (340, level)], "axis dash")
     return drawing
 
 
@@ -489,8 +354,8 @@ def block() -> Drawing:
 
 def sampling() -> Drawing:
     """What temperature, top-k and top-p do to one distribution."""
-    words = ["forest", "river", "hill", "house", "moon", "spoon"]
-    logits = [3.0, 2.4, 1.9, 1.3, 0.6, -0.5]
+    words, given = six_tokens()
+    logits = given.tolist()
 
     def softmax(temperature: float) -> list[float]:
         powers = [math.exp(logit / temperature) for logit in logits]
@@ -516,88 +381,8 @@ def sampling() -> Drawing:
 
     return distributions(
         "Ways to choose from one distribution",
-        "The same six words with their probabilities, six times.",
+        "Six words that might follow ‘the cat sat down by the’ with their "
+        "probabilities, six times.",
         words,
         panels,
     )
-
-
-def model() -> Drawing:
-    """The whole of GPT-2 small, with shapes and numbers of parameters."""
-    shapes = stored_shapes(GPT2)
-    vocab, n_embd = GPT2.vocab_size, GPT2.n_embd
-
-    def count(prefix: str) -> int:
-        return sum(
-            math.prod(shape)
-            for name, shape in shapes.items()
-            if name.startswith(prefix)
-        )
-
-    body = count("transformer.")
-    each = count("transformer.h.0.")
-    stream = f"[B, T, {n_embd}]"
-    drawing = Drawing(
-        "GPT-2 small from token IDs to logits",
-        f"Token IDs of shape [B, T], B texts of T tokens, go into wte, {vocab:,} by "
-        f"{n_embd}, which has {count('transformer.wte'):,} parameters. The positions "
-        f"0, 1, 2 and so on, of shape [T], go into wpe, {GPT2.n_positions:,} by "
-        f"{n_embd}, which has {count('transformer.wpe'):,}. Their sum, {stream}, "
-        f"goes through {GPT2.n_layer} blocks of {each:,} parameters, then ln_f "
-        f"({count('transformer.ln_f'):,}). lm_head has the weight of wte and gives "
-        f"logits of shape [B, T, {vocab}]. Altogether {body:,} parameters.",
-        WIDTH,
-        500,
-    )
-    centre = 100
-
-    def down(top: float, shape: str, height: float = 26) -> None:
-        drawing.arrow([(centre, top), (centre, top + height)])
-        drawing.text(centre + 9, top + height / 2 + 3, shape, "mono small dim")
-
-    def parameters(y: float, number: str) -> None:
-        drawing.text(339, y, number, "end mono small")
-
-    drawing.text(339, 13, "parameters", "end small strong")
-    drawing.text(50, 13, "token IDs", "mid")
-    drawing.arrow([(50, 18), (50, 46)])
-    drawing.text(57, 35, "[B, T]", "mono small dim")
-    drawing.text(150, 13, "0, 1, 2, …", "mid")
-    drawing.arrow([(150, 18), (150, 46)])
-    drawing.text(157, 35, "[T]", "mono small dim")
-    drawing.box(6, 46, 88, 40, "wte", "violet")
-    drawing.box(106, 46, 88, 40, "wpe", "violet")
-    parameters(61, f"{count('transformer.wte'):,}")
-    parameters(78, f"+ {count('transformer.wpe'):,}")
-    drawing.arrow([(50, 86), (50, 105), (91, 105)])
-    drawing.arrow([(150, 86), (150, 105), (109, 105)])
-    drawing.plus(centre, 105)
-    down(114, stream, 40)
-    drawing.rect(6, 154, 188, 200, "frame")
-    drawing.text(202, 169, f"h: {GPT2.n_layer} blocks", "small strong")
-    drawing.text(339, 251, f"{GPT2.n_layer} × {each:,}", "end mono small")
-    parameters(268, f"= {GPT2.n_layer * each:,}")
-    top = 154
-    for norm, sublayer, hue in (("ln_1", "attn", "blue"), ("ln_2", "mlp", "orange")):
-        drawing.arrow([(centre, top), (centre, top + 18)])
-        drawing.box(centre - 36, top + 18, 72, 24, norm, "green")
-        drawing.arrow([(centre, top + 42), (centre, top + 50)], tip=False)
-        drawing.box(centre - 36, top + 48, 72, 24, sublayer, hue)
-        drawing.arrow([(centre, top + 72), (centre, top + 81)], tip=False)
-        drawing.arrow(
-            [(centre, top + 8), (28, top + 8), (28, top + 90), (centre - 9, top + 90)]
-        )
-        drawing.plus(centre, top + 90)
-        top += 99
-    down(352, stream, 34)
-    drawing.box(centre - 44, 386, 88, 26, "ln_f", "green")
-    parameters(404, f"{count('transformer.ln_f'):,}")
-    down(412, stream)
-    drawing.box(centre - 44, 438, 88, 26, "lm_head", "violet")
-    parameters(456, "0: the weight of wte")
-    drawing.arrow([(centre, 464), (centre, 484)])
-    drawing.text(centre + 9, 476, f"[B, T, {vocab}]", "mono small dim")
-    drawing.text(centre, 497, "logits", "mid")
-    drawing.path([(222, 480), (339, 480)], "axis")
-    drawing.text(339, 496, f"{body:,}", "end mono small strong")
-    return drawing

@@ -1,4 +1,4 @@
-"""What is drawn for steps 13 to 17, and where these and the last are in the model."""
+"""What is drawn for steps 13 to 17."""
 
 from __future__ import annotations
 
@@ -6,24 +6,10 @@ import math
 
 from book.gpt2 import parameter_shapes
 from book.measured import last_results
+from book.numbers.example import PROMPT, six_tokens
 from book.pictures.distributions import distributions
 from book.pictures.svg import WIDTH, Drawing
 from course.bench import figures
-
-# What each chapter is about, by the names of parts in `here`, and how it is called.
-HERE: dict[int, tuple[set[str], str]] = {
-    13: (
-        {"wte", "wpe", "h", "ln_f", "lm_head", "ln_1", "attn", "ln_2", "mlp"},
-        "the weights of it all",
-    ),
-    14: ({"wte", "wpe", "h", "ln_f", "lm_head", "block"}, "all of it, compiled"),
-    15: ({"wpe", "h", "attn", "mask", "loop"}, "the KV cache"),
-    16: ({"text", "next"}, "the next token"),
-    17: ({"attn", "mlp", "lm_head"}, "where the time goes"),
-    18: ({"text", "attn", "next", "loop"}, "many texts at once"),
-    19: ({"text", "next", "loop"}, "several tokens a pass"),
-    20: ({"text"}, "which server gets the text"),
-}
 
 
 def conv1d() -> Drawing:
@@ -115,8 +101,7 @@ def compiled() -> Drawing:
 
 def kv_cache() -> Drawing:
     """What is computed for each new token, without a cache and with one."""
-    words = ["the", "cat", "sat", "down", "and", "ran"]
-    prompt = 4
+    words, prompt = [*PROMPT, "and", "ran"], len(PROMPT)
     lengths = range(prompt, len(words) + 1)
     again = sum(lengths)
     drawing = Drawing(
@@ -192,8 +177,8 @@ def cache_slices() -> Drawing:
 
 def filters() -> Drawing:
     """One distribution on its way past all the dials."""
-    words = ["forest", "river", "hill", "house", "moon", "spoon"]
-    logits = [3.0, 2.4, 1.9, 1.3, 0.6, -0.5]
+    words, given = six_tokens()
+    logits = given.tolist()
     penalty, temperature, top_k, top_p, min_p = 1.2, 1.25, 5, 0.9, 0.3
 
     def softmax(values: list[float], kept: int) -> list[float]:
@@ -220,7 +205,7 @@ def filters() -> Drawing:
         "One distribution past all the dials",
         "Six words with their probabilities, after each dial in turn.",
         words,
-        [(f"{i}. {title}", *rest) for i, (title, *rest) in enumerate(panels)],
+        [(f"{i}. {title}", p, hue) for i, (title, p, hue) in enumerate(panels)],
     )
 
 

@@ -5,7 +5,8 @@ Colours and type come from the classes in `book/theme/pictures.css`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
 
 WIDTH = 340
@@ -27,13 +28,21 @@ class Drawing:
             height: In the same units.
             kind: A further class for the whole drawing.
         """
+        self.classes = f"picture {kind}".strip()
+        self.size = f"{number(width)} {number(height)}"
+        self.role = "img"
         self.lines = [
-            f'<svg class="{f"picture {kind}".strip()}" role="img" '
-            f'viewBox="0 0 {number(width)} {number(height)}" '
-            'xmlns="http://www.w3.org/2000/svg">',
             f"<title>{escape(title)}</title>",
             f"<desc>{escape(description)}</desc>",
         ]
+
+    @contextmanager
+    def link(self, address: str, title: str) -> Iterator[None]:
+        """Make what is drawn meanwhile a link; the title says where it leads."""
+        self.role = "group"  # What is inside an img, nobody can reach.
+        self.lines.append(f'<a href="{escape(address)}"><title>{escape(title)}</title>')
+        yield
+        self.lines.append("</a>")
 
     def add(self, tag: str, classes: str, text: str = "", **attributes: object) -> None:
         """Add any element."""
@@ -107,7 +116,11 @@ class Drawing:
 
     def __str__(self) -> str:
         """The file. It has no blank line, which would end it within Markdown."""
-        return "\n".join([*self.lines, "</svg>", ""])
+        start = (
+            f'<svg class="{self.classes}" role="{self.role}" '
+            f'viewBox="0 0 {self.size}" xmlns="http://www.w3.org/2000/svg">'
+        )
+        return "\n".join([start, *self.lines, "</svg>", ""])
 
 
 def number(value: object) -> str:

@@ -22,7 +22,7 @@ from course.check.result import StepResult
 from course.check.runner import Doing, run_checks
 from course.progress.record import Candidate
 from course.runtime import assert_device
-from course.steps import Step
+from course.steps import Step, get_step
 from course.streams import print_json
 from course.warm import missing_kernels, warm
 
@@ -116,7 +116,7 @@ class Waiting:
         if doing != self._doing:
             self._doing, self._since = doing, now
         what = doing.what.describe(now - self._since)
-        text = f"step {doing.step:02d}: {what}"
+        text = f"step {get_step(doing.step).label}: {what}"
         waited = now - self._began
         if not self._console.is_terminal:
             # A log: what ends soon is not worth a line.
@@ -151,7 +151,7 @@ def print_table(results: Sequence[StepResult]) -> None:
         else:
             name = failure.name.partition(": ")[0]
             row = ("[red]✗[/]", f"{name}: {failure.short or 'not right'}")
-        table.add_row(f"{result.step:02d}", row[0], result.title, row[1])
+        table.add_row(get_step(result.step).label, row[0], result.title, row[1])
     console.print(table)
     done = sum(result.passed for result in results)
     console.print(f"\n{done} of {len(results)} steps are right.")

@@ -13,6 +13,7 @@ from typing import Any
 
 from course.check.attempt import Attempt
 from course.check.failure import CheckFailed
+from course.steps import StepId
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def explained(attempt: Attempt) -> Iterator[None]:
 
 
 def known(
-    number: int,
+    number: StepId,
     name: str,
     step: Any,
     *,

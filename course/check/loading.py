@@ -16,10 +16,10 @@ from types import ModuleType
 
 from course.siblings import use_solutions
 from course.source import StepCannotLoad, read_step
-from course.steps import Step, from_root, get_step
+from course.steps import Step, StepId, from_root, get_step
 
 
-def load_solution(number: int) -> ModuleType:
+def load_solution(number: StepId) -> ModuleType:
     """Import the solution of a step."""
     use_solutions(always=True)
     return importlib.import_module(get_step(number).solution.stem)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -24,11 +23,11 @@ from course.check.tracebacks import in_few_words
 from course.check.unfinished import Form, Unfinished, look
 from course.runtime import find_device
 from course.source import StepCannotLoad, read_step
-from course.steps import Step, from_root, get_step
+from course.steps import ALL_STEPS, Step, StepId, from_root
 
-RESULTS = pytest.StashKey[dict[int, StepResult]]()
-UNFINISHED = pytest.StashKey[dict[int, Unfinished | None]]()
-KERNELS = pytest.StashKey[dict[int, Kernel]]()
+RESULTS = pytest.StashKey[dict[StepId, StepResult]]()
+UNFINISHED = pytest.StashKey[dict[StepId, Unfinished | None]]()
+KERNELS = pytest.StashKey[dict[StepId, Kernel]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,8 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def step_of(path: Path) -> Step | None:
     """The step that a test file checks, or None if it is another kind of test."""
-    match = re.fullmatch(r"test_step_(\d\d)\.py", path.name)
-    return get_step(int(match[1])) if match else None
+    return next((step for step in ALL_STEPS if step.check.name == path.name), None)
 
 
 def checked_files(config: pytest.Config, step: Step) -> dict[Step, Path]:

@@ -12,7 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from course.check.result import Check, StepResult
-from course.steps import ROOT, STEPS, Step, from_root, get_step, list_files
+from course.steps import (
+    ROOT,
+    SIDE_STEPS,
+    STEPS,
+    Step,
+    from_root,
+    get_step,
+    list_files,
+)
 
 PRINTED_LINES = 12
 BOOK_WIDTH = 72
@@ -40,11 +48,11 @@ def render(result: StepResult, for_help: str = "") -> RenderableType:
     parts: list[RenderableType] = [_headline(result), _checks(result)]
     printed = next((c.printed for c in result.checks if c.printed.strip()), "")
     failure = result.first_failure
-    number = result.step
-    for_help = for_help or check_command("hint", get_step(number), ROOT / result.file)
-    help_with_it = f"{for_help} · chapter {number:02d}"
+    step = get_step(result.step)
+    for_help = for_help or check_command("hint", step, ROOT / result.file)
+    help_with_it = f"{for_help} · {step.chapter}"
     if failure is None:
-        then = f"Right. Next: {_next_step(result)}"
+        then = f"Right. Next: {_next_step(step)}"
     elif result.not_done:
         parts += _not_done(result)
         then = f"Next: {help_with_it}"
@@ -64,7 +72,7 @@ def _headline(result: StepResult) -> RenderableType:
     grid = Table.grid(expand=True)
     grid.add_column()
     grid.add_column(justify="right", style="dim")
-    title = f"Step {result.step:02d} · {result.title}"
+    title = get_step(result.step).heading.replace(": ", " · ", 1)
     grid.add_row(Text(title, style="bold"), _files(result))
     return grid
 
@@ -161,7 +169,10 @@ def check_command(command: str, step: Step, file: Path) -> str:
     return f"{text} --file {shlex.quote(from_root(file))}"
 
 
-def _next_step(result: StepResult) -> str:
-    if result.step == len(STEPS):
+def _next_step(step: Step) -> str:
+    if step in SIDE_STEPS:
+        return "course list"
+    if step == STEPS[-1]:
         return "course serve --code steps"
-    return f"course check {result.step + 1} · chapter {result.step + 1:02d}"
+    following = STEPS[STEPS.index(step) + 1]
+    return f"course check {following.number} · {following.chapter}"

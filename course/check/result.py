@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from course.steps import StepId
+
 
 @dataclass
 class Check:
@@ -38,7 +40,7 @@ class StepResult:
     """All that was found about one step.
 
     Attributes:
-        step: The number of the step.
+        step: The number of the step, or the name of a side step.
         title: Its title.
         file: The file that was checked.
         checks: What the checks found.
@@ -51,7 +53,7 @@ class StepResult:
             nothing, and stands in the certificate.
     """
 
-    step: int
+    step: StepId
     title: str
     file: str
     checks: list[Check] = field(default_factory=list)

@@ -17,7 +17,7 @@ from course.process.child import Child
 from course.process.launcher import environment
 from course.process.signals import REASONS, name_of
 from course.source import NotPythonText, lines_of, read_source
-from course.steps import Step, from_root
+from course.steps import Step, StepId, from_root
 
 TIME_LIMIT = 20.0  # Seconds that one check may run, compiling not counted.
 SILENCE = 60.0  # Seconds without any sign of life.
@@ -29,11 +29,11 @@ class Doing:
 
     Attributes:
         what: What it does.
-        step: The number of the step being checked.
+        step: The step being checked.
     """
 
     what: Activity
-    step: int
+    step: StepId
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Ended:
         ready: Whether it had started at all.
     """
 
-    step: int
+    step: StepId
     name: str
     status: int
     frames: list[tuple[str, int]]

@@ -167,7 +167,7 @@ def _put_back() -> Iterator[None]:
         os.environ.update(environment)
         sys.path[:] = path
         for name in list(sys.modules):
-            if re.fullmatch(r"((checked_|test_)?step|solution)_\d\d", name):
+            if re.fullmatch(r"((checked_|test_)?step|solution)_(\d\d|[a-z]+)", name):
                 del sys.modules[name]
 
 

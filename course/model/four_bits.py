@@ -6,6 +6,7 @@ The head stays at step 17's 8 bits: what it gets wrong goes straight into the lo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +19,7 @@ from max.experimental.tensor import Tensor
 from max.graph import TensorType
 from numpy.typing import NDArray
 
-from course.model.config import GPT2Config, inner_dim
+from course.model.config import GPT2Config
 
 FOUR_BITS = "int4"
 """What the commands call it."""
@@ -136,17 +137,15 @@ class FourBitLinear(Module[[Tensor], Tensor]):
 
 
 def four_bit_gpt2(config: GPT2Config, step: ModuleType) -> Any:
-    """Make step 17's model, and put the layers above into its blocks.
+    """Make step 17's model, with the layers above in its blocks.
 
     Args:
         config: The model's configuration.
         step: Step 17.
     """
-    model = step.kernel_gpt2(config, DType.int8)
-    width, inner = config.n_embd, inner_dim(config)
-    for block in model.transformer.h:
-        block.attn.c_attn = FourBitLinear(width, 3 * width)
-        block.attn.c_proj = FourBitLinear(width, width)
-        block.mlp.c_fc = FourBitLinear(width, inner, "gelu_tanh")
-        block.mlp.c_proj = FourBitLinear(inner, width)
-    return model
+    return step.CachedGPT2(
+        config,
+        attention=partial(step.KernelAttention, linear=FourBitLinear),
+        mlp=partial(step.KernelMLP, linear=FourBitLinear),
+        head=partial(step.KernelLinear, dtype=DType.int8),
+    )

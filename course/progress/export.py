@@ -88,7 +88,7 @@ def _row(one: Standing) -> str:
         figures = one.passed.measured.items()
         measured = ", ".join(f"{value:.1f} {unit}" for unit, value in figures)
     cells = [
-        f"{one.step.number:02d}",
+        one.step.label,
         one.step.title,
         "right" if one.passed else "–",
         when,

@@ -6,7 +6,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from course.progress.standing import Standing, State, look_at_all, next_step
+from course.progress.standing import (
+    Standing,
+    State,
+    look_at,
+    look_at_all,
+    next_step,
+)
+from course.steps import SIDE_STEPS
 
 MARKS = {
     State.UNTOUCHED: ("", "dim"),
@@ -20,7 +27,8 @@ MARKS = {
 def print_list(console: Console) -> None:
     """Print how far every step is."""
     standings = look_at_all()
-    console.print(_table(standings))
+    beside = [look_at(step) for step in SIDE_STEPS]
+    console.print(_table([*standings, *beside]))
     console.print(_summary(standings))
 
 
@@ -35,7 +43,7 @@ def _table(standings: list[Standing]) -> Table:
         mark, style = MARKS[one.state]
         step = one.step
         table.add_row(
-            f"{step.number:02d}",
+            step.label,
             Text(mark, style),
             step.title,
             str(step.minutes),
@@ -64,8 +72,8 @@ def _summary(standings: list[Standing]) -> RenderableType:
     if following:
         left = in_hours(sum(one.minutes_left for one in standings))
         lines.append(f"About {left} left.")
-        number = following.number
-        then = f"course check {number} · chapter {number:02d}, {following.title}"
+        then = f"course check {following.number} · {following.chapter}"
+        then += f", {following.title}"
     return Group(" ".join(lines), Text(f"Next: {then}", "cyan"))
 
 

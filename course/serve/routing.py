@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from course.check.loading import load_step
+from course.errors import CourseError
 from course.serve.entrance import entrance
 from course.serve.passing import unless_client_leaves
 from course.steps import ROUTING, get_step
@@ -137,8 +138,15 @@ def prompt_of(body: bytes) -> str:
 
 def main() -> None:
     """Listen: `python -m course.serve.routing FILE HOST PORT WORKER…`."""
-    file, host, port, *workers = sys.argv[1:]
-    step = load_step(get_step(ROUTING), Path(file))
+    match sys.argv[1:]:
+        case [file, host, port, worker, *more] if port.isdecimal():
+            workers = [worker, *more]
+        case _:
+            sys.exit("Say: python -m course.serve.routing FILE HOST PORT WORKER…")
+    try:
+        step = load_step(get_step(ROUTING), Path(file))
+    except CourseError as error:
+        sys.exit(f"course: {error}")
     uvicorn.run(Front(step, workers).app, host=host, port=int(port), log_level="error")
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from rich.console import Console, RenderableType
@@ -17,7 +17,7 @@ from course.check.activity import Activity
 from course.hints import LEVELS
 from course.process.child import Child
 from course.runtime import assert_device
-from course.steps import STEPS, Step
+from course.steps import SIDE_STEPS, STEPS, Step, StepId
 from course.warm import missing_kernels
 from course.watch import panels
 from course.watch.checker import Checker, Job
@@ -35,7 +35,8 @@ def watch(start: Step | None, device: str, plain: bool) -> None:
     """Watch the steps until the reader quits.
 
     Args:
-        start: The step to begin with; the first that is not right by default.
+        start: The step to begin with; the first that is not right by default. A side
+            step is watched by itself.
         device: "auto", "cpu" or "gpu".
         plain: Print reports one after the other, even in a terminal.
 
@@ -47,8 +48,9 @@ def watch(start: Step | None, device: str, plain: bool) -> None:
     console = Console(highlight=False)
     assert_device(device, console)
     in_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    session = Session(STEPS, start)
-    with _compiling_in_the_background(device):
+    steps = (start,) if start in SIDE_STEPS else STEPS
+    session = Session(steps, start)
+    with _compiling_in_the_background(steps, device):
         if in_terminal and not plain and not console.is_dumb_terminal:
             with Watch(session, Screen(console), device, console) as watching:
                 watching.run_with_keys()
@@ -68,12 +70,12 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def _compiling_in_the_background(device: str) -> Iterator[None]:
+def _compiling_in_the_background(steps: Sequence[Step], device: str) -> Iterator[None]:
     """Have MAX compile what the steps will need, while the reader works on the first.
 
     A check that comes before it compiles for itself, and says so.
     """
-    if not missing_kernels([step.number for step in STEPS], device):
+    if not missing_kernels([step.number for step in steps], device):
         yield
         return
     options = ("warm", f"--device={device}")
@@ -95,9 +97,9 @@ class Watch:
         self._console = console
         self._files = Files(session.steps)
         self._checker = Checker(device)
-        self._rehearsed: set[int] = set()
+        self._rehearsed: set[StepId] = set()
         self._key = ""  # Whose panel is shown.
-        self._hint: tuple[int, str, int] = (0, "", 0)  # Step, TODO, level.
+        self._hint: tuple[StepId, str, int] = (0, "", 0)  # Step, TODO, level.
         self._drawn: object = None
 
     def __enter__(self) -> Watch:
@@ -197,7 +199,7 @@ class Watch:
             self._key = ""
         self._drawn = None
 
-    def _next_hint(self) -> tuple[int, str, int]:
+    def _next_hint(self) -> tuple[StepId, str, int]:
         """One level more, or the first level if the reader has come to another TODO."""
         step, todo, level = self._hint
         current = self._session.current

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from course.steps import Step
+from course.steps import Step, StepId
 
 SETTLED = 0.03  # Seconds without a change after which a save is complete.
 
@@ -24,9 +24,9 @@ class Files:
     def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = steps
         self._seen = {step.number: _signature(step) for step in steps}
-        self._changing: dict[int, float] = {}
+        self._changing: dict[StepId, float] = {}
 
-    def saved(self) -> dict[int, float]:
+    def saved(self) -> dict[StepId, float]:
         """Return the steps whose files have changed, and when they did.
 
         A file that is still changing is not among them.
@@ -42,7 +42,7 @@ class Files:
             del self._changing[number]
         return saved
 
-    def is_changing(self, number: int) -> bool:
+    def is_changing(self, number: StepId) -> bool:
         """Whether a step's file is being saved at this moment."""
         return number in self._changing
 

@@ -100,7 +100,7 @@ def chapter(step: Step) -> RenderableType:
     page = ROOT / "book" / "book" / f"{step.module}.html"
     source = ROOT / "book" / "src" / f"{step.module}.md"
     path = page if page.exists() else source
-    return Text(f"Chapter {step.number:02d}: {path}", overflow="fold")
+    return Text(f"This is {step.chapter}: {path}", overflow="fold")
 
 
 def help_text() -> RenderableType:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from course.check.result import StepResult
 from course.open_todos import next_todo
 from course.source import StepCannotLoad
-from course.steps import Step
+from course.steps import Step, StepId, get_step
 
 
 class Session:
@@ -27,12 +27,12 @@ class Session:
     def __init__(self, steps: Sequence[Step], start: Step | None) -> None:
         self.steps = steps
         self.current = start or steps[0]
-        self.results: dict[int, StepResult] = {}
+        self.results: dict[StepId, StepResult] = {}
         self.finished: Step | None = None
         self.seconds = 0.0
         self.checked_at = 0.0
         self._seeking = start is None  # Moves on for as long as steps are right.
-        self._stale: dict[int, float] = {}
+        self._stale: dict[StepId, float] = {}
         for step in steps:
             if step == self.current or _looks_finished(step):
                 self.check_again(step)
@@ -70,10 +70,10 @@ class Session:
         """Note that a step's check begins; returns when it was saved."""
         return self._stale.pop(step.number)
 
-    def saved(self, times: dict[int, float]) -> None:
+    def saved(self, times: dict[StepId, float]) -> None:
         """Note that files were saved; one that is not shown becomes the current one."""
         for number, when in times.items():
-            step = self.steps[number - 1]
+            step = get_step(number)
             if step == self.current or _looks_finished(step):
                 self._stale[number] = when
             else:
@@ -81,7 +81,7 @@ class Session:
         if self.current.number in times:
             self.finished = None
         elif len(times) == 1:
-            step = self.steps[min(times) - 1]
+            step = get_step(*times)
             if os.path.exists(step.skeleton):
                 self.go_to(step)
 
@@ -97,7 +97,7 @@ class Session:
 
     def go_by(self, distance: int) -> None:
         """Show the step that is so many after the current one."""
-        index = self.current.number - 1 + distance
+        index = self.steps.index(self.current) + distance
         self.go_to(self.steps[index % len(self.steps)])
 
     def verdict(self, result: StepResult, seconds: float) -> None:
@@ -114,7 +114,7 @@ class Session:
         elif before is not None and not before.passed:
             self._seeking = True
             self._seek()
-            self.finished = self.steps[result.step - 1]
+            self.finished = get_step(result.step)
         else:
             self._seek()
 
@@ -122,7 +122,7 @@ class Session:
         """Move on to the first step from here that is not known to be right."""
         if not self._seeking or not self.is_right(self.current):
             return
-        here = self.current.number
+        here = self.steps.index(self.current) + 1
         rest = [*self.steps[here:], *self.steps[:here]]
         step = next((step for step in rest if not self.is_right(step)), None)
         if step is not None:

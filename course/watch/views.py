@@ -73,7 +73,7 @@ class Plain:
             self._print_report(session)
         doing, _, _ = _waiting_for(session, job).rpartition(", ")  # Not the seconds.
         if doing and doing != self._told:
-            self._console.print(f"step {session.current.number:02d}: {doing} …")
+            self._console.print(f"step {session.current.label}: {doing} …")
         self._told = doing
 
     def _print_report(self, session: Session) -> None:
@@ -103,7 +103,7 @@ def progress(session: Session) -> Text:
 def celebration(session: Session) -> Text:
     """A line for a step that has just become right."""
     assert session.finished is not None
-    title = f"Step {session.finished.number:02d} is right: {session.finished.title}."
+    title = f"Step {session.finished.label} is right: {session.finished.title}."
     text = Text(f"✓ {title}", style="bold green")
     if session.all_right:
         text.append(" All steps are right: your GPT-2 is whole.")

@@ -55,6 +55,16 @@ def find_chromium():
     return path
 
 
+NO_FIREFOX = "no Firefox found: install `firefox-esr` (Debian) or `firefox`"
+
+
+def find_firefox():
+    """The path of Firefox, or None."""
+    path = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
+    app = Path("/Applications/Firefox.app/Contents/MacOS/firefox")
+    return str(app) if path is None and app.exists() else path
+
+
 class Visit:
     """A page that notes what goes wrong, and what it asks for."""
 

@@ -15,9 +15,11 @@ from tests.project import whole_run
 from tests.project.browser import (
     FLAGS,
     NO_BROWSER,
+    NO_FIREFOX,
     Visit,
     file_server,
     find_chromium,
+    find_firefox,
 )
 from tests.project.mutants.warm_checks import WarmChecks
 from tests.project.serving import Served
@@ -235,15 +237,38 @@ def complete(served):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def playwright():
+    """What drives the browsers; without it, the tests in them are skipped."""
+    reason = "playwright is missing: `make setup` installs it"
+    api = pytest.importorskip("playwright.sync_api", reason=reason)
+    with api.sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def firefox(playwright):
+    """The system's Firefox; without one, the tests that ask for it are skipped."""
+    path = find_firefox()
+    if path is None:
+        pytest.skip(NO_FIREFOX)
+    # Not Playwright's own build, but any, over WebDriver BiDi.
+    running = playwright.firefox.launch(channel="moz-firefox", executable_path=path)
+    try:
+        running.new_context().close()
+    except Exception as error:
+        if "unknown command" not in str(error):
+            raise
+        pytest.skip(f"this Playwright needs a newer Firefox than {running.version}")
+    return running
+
+
+@pytest.fixture(scope="module")
+def browser(playwright):
     """Chromium; without it, the tests that ask for it are skipped."""
     path = find_chromium()
     if path is None:
         pytest.skip(NO_BROWSER)
-    reason = "playwright is missing: `make setup` installs it"
-    api = pytest.importorskip("playwright.sync_api", reason=reason)
-    with api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=FLAGS)
+    return playwright.chromium.launch(executable_path=path, args=FLAGS)
 
 
 @pytest.fixture

@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from book.explorers import weights
+from book.explorers import weights, words
+from book.explorers.demo import softmax
+from book.explorers.live import BARS, TEXT
 from course.steps import DEMO_MODEL
 from tests.project.browser import OVERFLOWING, Visit, faults_of
-from tests.project.test_book_browser import data_of, make, same_numbers
+from tests.project.test_book_browser import data_of, same_numbers
 
 TEXTS = [
     "a",
@@ -105,7 +107,7 @@ def test_logits_are_those_of_the_solutions(text, ask, logits_after, demo):
     expected = logits_after(text)
     np.testing.assert_allclose(answer["logits"], expected, rtol=0, atol=1e-3)
     np.testing.assert_allclose(
-        answer["shares"], make.softmax(expected), rtol=2e-3, atol=1e-7
+        answer["shares"], softmax(expected), rtol=2e-3, atol=1e-7
     )
     ids = demo.tokenizer.encode(text).ids
     assert answer["ids"] == ids
@@ -186,6 +188,48 @@ def test_model_walks_the_chain_of_the_explorer(ask):
     same_numbers("chain", came, data)
 
 
+def test_model_keeps_what_the_explorer_has(ask):
+    data = data_of("cache")
+    came = ask("async ([text]) => explorers.gpt2.ask('cache', text)", data["text"])
+    same_numbers("cache", came, data)
+
+
+@pytest.mark.parametrize("text", ["", "漢😀" * 200])
+def test_any_prompt_leaves_room_to_write(text, ask, demo):
+    came = ask("async ([text]) => explorers.gpt2.ask('cache', text)", text)
+    assert len(came["keys"]) == sum(came["read"]) == len(came["tokens"]) - 1
+    assert len(came["tokens"]) <= demo.config.n_positions
+
+
+LOOKUP = "async ([text]) => explorers.gpt2.ask('lookup', text)"
+
+
+def test_model_speculates_as_the_explorer_has_it(ask):
+    for text in data_of("speculation")["texts"]:
+        same_numbers("speculation", ask(LOOKUP, text["text"]), text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "The end. The end. The end. The", "漢😀" * 200, "fox " * 50]
+)
+def test_lookup_changes_no_text(text, ask):
+    """However long, and where the model ends it."""
+    came = ask(LOOKUP, text)
+    tokens, passes = came["tokens"], came["passes"]
+    start = passes[0]["length"]
+    written = ask(
+        """async ([text, count]) => {
+            const { tokens } = await explorers.gpt2.ask("cache", text, count);
+            return tokens;
+        }""",
+        text,
+        19,
+    )
+    assert written[start : len(tokens)] == tokens[start:]
+    assert len(tokens) == start + 19 or tokens[-1] == "<|endoftext|>"
+    assert sum(each["kept"] for each in passes) == len(tokens) - start
+
+
 # The first page
 
 
@@ -198,10 +242,10 @@ def shown_bars(app):
 
 
 def expected_bars(logits, tokenizer):
-    shares = make.softmax(logits)
-    best = np.argsort(-shares, kind="stable")[: make.LIVE_BARS]
+    shares = softmax(logits)
+    best = np.argsort(-shares, kind="stable")[:BARS]
     return [
-        (make.shown(tokenizer.decode([i])), make.percent(make.per_mille(shares[i])))
+        (words.shown(tokenizer.decode([i])), words.percent(words.per_mille(shares[i])))
         for i in best.tolist()
     ]
 
@@ -222,7 +266,7 @@ def wait_for_bars(page, app, expected):
 def test_click_goes_on_with_the_text(live, logits_after, tokenizer):
     page, app = live()
     field = app.get_by_role("textbox")
-    text = make.LIVE_TEXT
+    text = TEXT
     assert field.input_value() == text
     expected = expected_bars(logits_after(text), tokenizer)
     assert shown_bars(app)[:3] == expected[:3]
@@ -232,7 +276,7 @@ def test_click_goes_on_with_the_text(live, logits_after, tokenizer):
     assert field.input_value() == text
     app.get_by_role("button", name="Start over").click()
     wait_for_bars(page, app, expected)
-    assert field.input_value() == make.LIVE_TEXT
+    assert field.input_value() == TEXT
 
 
 def test_reader_types(live, logits_after, tokenizer):
@@ -250,13 +294,13 @@ def test_model_writes_until_it_is_stopped(live):
     app.get_by_role("button", name="Let it write").click()
     page.wait_for_function(
         "([field, length]) => field.value.length > length",
-        arg=[field.element_handle(), len(make.LIVE_TEXT) + 30],
+        arg=[field.element_handle(), len(TEXT) + 30],
     )
     app.get_by_role("button", name="Stop").click()
     # Answers come in order: after this one, the last token's is there.
     page.evaluate("() => explorers.gpt2.ask('next', '')")
     stopped = field.input_value()
-    assert stopped.startswith(make.LIVE_TEXT)
+    assert stopped.startswith(TEXT)
     page.wait_for_timeout(500)
     assert field.input_value() == stopped
 
@@ -316,7 +360,7 @@ def test_keyboard_alone_is_enough(live):
     page.keyboard.press("Enter")
     page.wait_for_function(
         "([field, text]) => field.value !== text",
-        arg=[field.element_handle(), make.LIVE_TEXT],
+        arg=[field.element_handle(), TEXT],
     )
     page.keyboard.press("ArrowRight")
     assert page.url.endswith("introduction.html"), "mdBook turned the page"
@@ -356,9 +400,9 @@ def test_explorer_reads_the_readers_sentence(name, page_name, visit, tokenizer):
     ids = tokenizer.encode(text).ids
     tokens = app.locator(".tokens").get_by_role("radio")
     expect_count(tokens, len(ids))
-    words = tokens.locator("span").all_inner_texts()
-    assert words == [
-        make.chip(tokenizer.decode([token_id]), first=i == 0)
+    written = tokens.locator("span").all_inner_texts()
+    assert written == [
+        words.chip(tokenizer.decode([token_id]), first=i == 0)
         for i, token_id in enumerate(ids)
     ]
     assert faults_of(page, part=figure) == []
@@ -401,10 +445,15 @@ def test_explorers_of_a_page_follow_the_live_model(visit, tokenizer):
         assert app.get_by_role("textbox").input_value() == text
 
 
-def test_dials_turn_on_the_readers_text(visit, logits_after, tokenizer):
-    page = visit().go("step_12.html")
-    app = page.locator('figure[data-explorer="sampling"] .explorer-app')
-    app.get_by_role("combobox").select_option(index=len(data_of("sampling")["prompts"]))
+@pytest.mark.parametrize(
+    ("name", "page_name"), [("sampling", "step_12.html"), ("dials", "step_16.html")]
+)
+def test_dials_turn_on_the_readers_text(
+    name, page_name, visit, logits_after, tokenizer
+):
+    page = visit().go(page_name)
+    app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
+    app.get_by_role("combobox").select_option(index=len(data_of(name)["prompts"]))
     text = "Felix the otter lived in"
     app.get_by_role("textbox").fill(text)
     app.locator("caption", has_text=text).wait_for()
@@ -414,3 +463,31 @@ def test_dials_turn_on_the_readers_text(visit, logits_after, tokenizer):
         for row in rows
     ]
     assert before == expected_bars(logits_after(text), tokenizer)[:3]
+
+
+def test_cache_keeps_the_readers_prompt(visit, tokenizer):
+    page = visit(width=360).go("step_15.html")
+    app = page.locator('figure[data-explorer="cache"] .explorer-app')
+    app.get_by_role("combobox").select_option(index=1)
+    text = "Ivy met Oscar the turtle."
+    app.get_by_role("textbox").fill(text)
+    count = len(tokenizer.encode(text).ids)
+    expect_count(app.locator("tbody tr"), count)
+    app.get_by_role("slider").press("End")
+    expect_count(app.locator("tbody tr"), count + 5)
+    assert page.evaluate(OVERFLOWING) == []
+
+
+def test_lookup_follows_the_reader(visit):
+    page = visit(width=360).go("step_19.html")
+    app = page.locator('figure[data-explorer="speculation"] .explorer-app')
+    app.get_by_role("combobox").select_option(
+        index=len(data_of("speculation")["texts"])
+    )
+    text = "Ivy met Oscar the turtle. Ivy met Oscar the"
+    app.get_by_role("textbox").fill(text)
+    app.locator(".written", has_text=text).wait_for()
+    assert "“Oscar the” stands earlier, too." in app.get_by_role("status").inner_text()
+    app.get_by_role("slider").press("End")
+    assert faults_of(page, part='figure[data-explorer="speculation"]') == []
+    assert page.evaluate(OVERFLOWING) == []

@@ -17,7 +17,7 @@ from course.check.building import tensor
 from course.check.loading import load_solution
 from course.runtime import prepare
 from course.skeleton import read_tasks
-from course.steps import ROOT, STEPS, get_step
+from course.steps import ALL_STEPS, ROOT, get_step
 from tests.project.test_numbers import differences
 
 # What the hints of the others show is about other things than the tiny model.
@@ -311,7 +311,7 @@ def test_shapes(step, todo, tiny):
         assert actual == wanted, f"{name} {sizes}"
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
+@pytest.mark.parametrize("step", ALL_STEPS, ids=lambda step: step.module)
 def test_all_or_none(step):
     """If one hint of a file has an example, all have; and they say what it is about."""
     for tasks in map(read_tasks, step.parts):

@@ -11,13 +11,14 @@ import pytest
 from course.check.mistakes.table import all_mistakes
 from tests.project.mutants.equivalent import EQUIVALENT
 from tests.project.mutants.known import KNOWN
+from tests.project.mutants.known_bpe import KNOWN_BPE
 from tests.project.mutants.known_mojo import KNOWN_MOJO
 from tests.project.mutants.known_part_two import COMPILED_ONLY, KNOWN_PART_TWO
 from tests.project.mutants.mechanical import STEPS_WITHOUT_GRAPHS, mechanical
 from tests.project.mutants.mutant import difference
 from tests.project.mutants.portions import portions, steps_of
 
-WRITTEN = [*KNOWN, *KNOWN_PART_TWO, *KNOWN_MOJO]
+WRITTEN = [*KNOWN, *KNOWN_PART_TWO, *KNOWN_MOJO, *KNOWN_BPE]
 
 
 @pytest.fixture(scope="module", params=portions(steps_of(WRITTEN)))

@@ -12,20 +12,24 @@ from course.check.completed import complete
 from course.check.unfinished import look
 from course.open_todos import find_open, open_todos
 from course.skeleton import make_skeleton, read_tasks
-from course.steps import STEPS, get_step
+from course.steps import ALL_STEPS, SIDE_STEPS, STEPS, get_step
 from tests.project.mutants.known import KNOWN
+from tests.project.mutants.known_bpe import KNOWN_BPE
 from tests.project.mutants.known_mojo import KNOWN_MOJO
 from tests.project.mutants.known_part_two import KNOWN_PART_TWO
 from tests.project.mutants.mutant import Mutant, solution
 from tests.project.mutants.partial import alone, as_soon_as_made, with_open
 from tests.project.mutants.portions import portions, steps_of
 
-each_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
-SEVERAL = [step for step in STEPS if len(read_tasks(step).todos) > 1]
+each_step = pytest.mark.parametrize("step", ALL_STEPS, ids=lambda step: step.module)
+SEVERAL = [step for step in ALL_STEPS if len(read_tasks(step).todos) > 1]
 # The mistakes of the other steps show in compiled graphs, or the check takes long.
-CHEAP = [s for s in SEVERAL if 2 <= s.number <= 13 or s.number in {15, 16, 20}]
+QUICK = [*STEPS[1:13], *map(get_step, (15, 16, 20)), *SIDE_STEPS]
+CHEAP = [step for step in SEVERAL if step in QUICK]
 # Every so many of the known mistakes is tried while other TODOs are still open.
-MISTAKES = [m for m in (*KNOWN, *KNOWN_PART_TWO) if get_step(m.step) in CHEAP][::5]
+MISTAKES = [
+    m for m in (*KNOWN, *KNOWN_PART_TWO, *KNOWN_BPE) if get_step(m.step) in CHEAP
+][::5]
 MISTAKES += KNOWN_MOJO[::5]
 
 

@@ -2,11 +2,12 @@
 
 import pytest
 
+from tests.project.mutants.known_bpe import VARIANTS_BPE
 from tests.project.mutants.portions import portions, steps_of
 from tests.project.mutants.variants import VARIANTS
 from tests.project.mutants.variants_part_two import VARIANTS_PART_TWO
 
-EVERY = [*VARIANTS, *VARIANTS_PART_TWO]
+EVERY = [*VARIANTS, *VARIANTS_PART_TWO, *VARIANTS_BPE]
 COMPILED = (14, 15, 17, 18, 20)
 
 

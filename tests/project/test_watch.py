@@ -161,7 +161,7 @@ def test_the_keys(at_step_3):
     assert "Layer normalization\n-" not in diff  # The docstring is no difference.
     assert "-from step_" not in diff
     reader.press("c")
-    reader.see(r"Chapter 03: .*/step_03\.(html|md)")
+    reader.see(r"chapter 03: .*/step_03\.(html|md)")
     reader.press("?")
     reader.see("d your file beside the solution")
     reader.press("\x1b[A")  # An arrow is none of the keys.

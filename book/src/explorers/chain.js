@@ -2,9 +2,8 @@
 "use strict";
 
 explorers.define("chain", (app, data) => {
-    const { el, percent, chips, sentences, choice, stepper, gpt2 } = explorers;
+    const { el, percent, signed, chips, strip, sentences, choice, stepper, gpt2 } = explorers;
     const counted = (length) => Array.from({ length }, (_, i) => i);
-    const signed = (number) => number.toFixed(2).replace("-", "−");
 
     // What is asked of the model, what it answers, and how far the reader is.
     const state = { text: data.text, block: data.block, head: data.head, at: data.at, step: 0 };
@@ -111,20 +110,5 @@ explorers.define("chain", (app, data) => {
             )));
         }
         says.textContent = STEPS[state.step][1]();
-    }
-
-    /** A vector as a row of cells. */
-    function strip(vector, most) {
-        const canvas = el("canvas", {
-            class: "strip", width: vector.length, height: 1, role: "img",
-            "aria-label": `${vector.length} numbers from ${signed(Math.min(...vector))} to ${signed(Math.max(...vector))}`,
-        });
-        const pixels = new ImageData(vector.length, 1);
-        vector.forEach((value, i) => {
-            const hue = value > 0 ? [40, 120, 205] : [214, 118, 30];
-            pixels.data.set([...hue, 15 + 240 * Math.abs(value) / most], 4 * i);
-        });
-        canvas.getContext("2d").putImageData(pixels, 0, 0);
-        return canvas;
     }
 });

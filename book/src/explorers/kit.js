@@ -28,14 +28,19 @@
         return element;
     }
 
-    /** Thousandths as a percentage, as `percent` in make.py writes it. */
+    /** Thousandths as a percentage, as `percent` in words.py writes it. */
     function percent(thousandths) {
         const number = thousandths > 0 && thousandths < 10
             ? "<1" : Math.floor((thousandths + 5) / 10);
         return `${number}\u202f%`;
     }
 
-    /** A token as `shown` in make.py writes it. */
+    /** A number with two digits. */
+    function signed(number) {
+        return number.toFixed(2).replace("-", "−");
+    }
+
+    /** A token as `shown` in words.py writes it. */
     function shown(token) {
         const word = token.trim();
         if (!word) {
@@ -47,6 +52,21 @@
     /** The tokens of a text: the first has no space before it, and is a word still. */
     function chips(tokens) {
         return tokens.map((token, i) => (i === 0 ? token.trim() : shown(token)));
+    }
+
+    /** A vector as a row of cells. */
+    function strip(vector, most) {
+        const canvas = el("canvas", {
+            class: "strip", width: vector.length, height: 1, role: "img",
+            "aria-label": `${vector.length} numbers from ${signed(Math.min(...vector))} to ${signed(Math.max(...vector))}`,
+        });
+        const pixels = new ImageData(vector.length, 1);
+        vector.forEach((value, i) => {
+            const hue = value > 0 ? [40, 120, 205] : [214, 118, 30];
+            pixels.data.set([...hue, 15 + 240 * Math.abs(value) / most], 4 * i);
+        });
+        canvas.getContext("2d").putImageData(pixels, 0, 0);
+        return canvas;
     }
 
     /** A labelled `<select>`; `change` gets the index. */
@@ -180,6 +200,7 @@
     }
 
     window.explorers = {
-        data: {}, define, load, el, percent, shown, chips, choice, slider, stepper, arrows, tabTo,
+        data: {}, define, load, el, percent, signed, shown, chips, strip, choice, slider, stepper,
+        arrows, tabTo,
     };
 })();

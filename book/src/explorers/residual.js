@@ -66,7 +66,7 @@ explorers.define("residual", (app, data) => {
         draw();
     }
 
-    /** The position whose answer takes longest to appear, as in make.py. */
+    /** The position whose answer takes longest to appear, as in residual.py. */
     function start() {
         const late = words.slice(0, -1).map((_, at) => {
             const right = stages().map((stage) => stage[at].next[1] === 1);

@@ -10,7 +10,7 @@ def to_markdown() -> str:
     for number, mistakes in all_mistakes().items():
         title = "In every step"
         if number:
-            title = f"Step {number:02d}: {get_step(number).title}"
+            title = get_step(number).heading
         parts.append(f"## {title}")
         parts.extend(_entry(mistake) for mistake in mistakes)
     return "\n\n".join(parts) + "\n"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from course.steps import STEPS
+from course.steps import ALL_STEPS, StepId, get_step
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -72,20 +72,20 @@ class Mistake:
     within: str = ""
 
 
-def mistakes_of(number: int) -> tuple[Mistake, ...]:
+def mistakes_of(number: StepId) -> tuple[Mistake, ...]:
     """The known mistakes of a step; 0 for what is known in every step."""
-    return _read(TABLES / (f"step_{number:02d}.toml" if number else "any_step.toml"))
+    return _read(TABLES / f"{get_step(number).module if number else 'any_step'}.toml")
 
 
-def get_mistake(number: int, name: str) -> Mistake:
+def get_mistake(number: StepId, name: str) -> Mistake:
     """One mistake of a step, by its id, or one that is known in every step."""
     known = (*mistakes_of(number), *mistakes_of(0))
     return next(mistake for mistake in known if mistake.id == name)
 
 
-def all_mistakes() -> dict[int, tuple[Mistake, ...]]:
+def all_mistakes() -> dict[StepId, tuple[Mistake, ...]]:
     """All tables, by the number of the step; 0 for what is known in every step."""
-    return {n: mistakes_of(n) for n in (0, *(step.number for step in STEPS))}
+    return {n: mistakes_of(n) for n in (0, *(step.number for step in ALL_STEPS))}
 
 
 @functools.cache

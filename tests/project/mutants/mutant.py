@@ -4,7 +4,7 @@ import ast
 import difflib
 from dataclasses import dataclass
 
-from course.steps import get_step
+from course.steps import Step, get_step
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Mutant:
     """A solution with some changes.
 
     Attributes:
-        step: The number of the step.
+        step: The number of the step, or the name of a side step.
         mistake: The diagnosis that the check should give; None if any will do.
         source: The changed source.
         name: How the change is called.
@@ -20,7 +20,7 @@ class Mutant:
         suffix: Of the file that it is a version of.
     """
 
-    step: int
+    step: int | str
     mistake: str | None
     source: str
     name: str
@@ -35,7 +35,7 @@ class Mutant:
 
 def solution(step):
     """The source of a solution, of a step or of its number."""
-    part = get_step(step) if isinstance(step, int) else step
+    part = step if isinstance(step, Step) else get_step(step)
     return part.solution.read_text()
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from course.steps import STEPS, Step, get_step
+from course.steps import ALL_STEPS, Step
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def operations(source):
 @functools.cache
 def operations_of_all():
     """Those of all solutions."""
-    return operations("".join(step.solution.read_text() for step in STEPS))
+    return operations("".join(step.solution.read_text() for step in ALL_STEPS))
 
 
 def portions(steps, compiled=()):
@@ -71,4 +71,5 @@ def portions(steps, compiled=()):
 
 def steps_of(changed):
     """The steps of which there are changed solutions."""
-    return [get_step(number) for number in sorted({each.step for each in changed})]
+    numbers = {each.step for each in changed}
+    return [step for step in ALL_STEPS if step.number in numbers]
