@@ -14,10 +14,10 @@ from course.check.report import as_text
 from course.check.result import StepResult
 from course.check.runner import run_checks
 from course.skeleton import finished, make_skeleton, read_tasks, take_out
-from course.steps import Step, get_step
+from course.steps import Step, StepId, get_step
 
 
-def check(number: int, source: str) -> StepResult:
+def check(number: StepId, source: str) -> StepResult:
     """Check a text as if it were the reader's file."""
     step = get_step(number)
     with tempfile.TemporaryDirectory() as folder:
@@ -31,7 +31,7 @@ def check(number: int, source: str) -> StepResult:
     return result
 
 
-def report(number: int, source: str) -> str:
+def report(number: StepId, source: str) -> str:
     """What is printed about a text as if it were the reader's file."""
     return as_text(check(number, source)) + "\n"
 
@@ -47,7 +47,7 @@ def up_to_task(step: Step, number: int) -> int:
 
 
 # Of each chapter, a usual mistake: what is right in the file, and what is written.
-MISTAKES = {
+MISTAKES: dict[StepId, tuple[str, str]] = {
     2: ("num_upper=num_tokens", "num_upper=0"),
     3: ("epsilon=self.eps", "epsilon=1e-5"),
     4: ('F.gelu(hidden_states, approximate="tanh")', "F.gelu(hidden_states)"),
@@ -80,10 +80,11 @@ MISTAKES = {
         "if began > self.last_failure:\n            pause",
         "if now > self.last_failure:\n            pause",
     ),
+    "bpe": ("min(known, key=self.ranks.__getitem__)", "known[0]"),
 }
 
 
-def check_mistake(number: int) -> StepResult:
+def check_mistake(number: StepId) -> StepResult:
     """Check a file that is right but for a usual mistake."""
     source = finished(get_step(number))
     right, wrong = MISTAKES[number]
@@ -101,7 +102,11 @@ def all_reports() -> dict[str, str]:
         "not_done.txt": report(3, make_skeleton(norm)),
         "begun.txt": report(7, begun(attention, 7)),
         "right.txt": report(7, finished(attention)),
-        **{f"mistake_{n:02d}.txt": as_text(check_mistake(n)) + "\n" for n in MISTAKES},
+        **{
+            f"mistake_{get_step(number).label}.txt": as_text(check_mistake(number))
+            + "\n"
+            for number in MISTAKES
+        },
         "cache_grows.txt": report(15, begun(cache, up_to_task(cache, 2))),
         "cache_in_place.txt": report(15, begun(cache, up_to_task(cache, 3))),
     }

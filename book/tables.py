@@ -34,7 +34,7 @@ from course.check.loading import load_solution
 from course.model.config import head_dim, inner_dim
 from course.progress.table import in_hours
 from course.skeleton import read_tasks
-from course.steps import ROOT, STEPS, Step
+from course.steps import ALL_STEPS, ROOT, STEPS, Step, StepId
 
 PURPOSE = {
     "wte.weight": ("token embeddings", 5),
@@ -219,7 +219,7 @@ def list_of_steps(part: Sequence[Step]) -> str:
 
 def effort() -> str:
     """What stands at the head of each chapter: how long it takes, how hard it is."""
-    return page(**{step.module: _effort_of(step) for step in STEPS})
+    return page(**{step.module: _effort_of(step) for step in ALL_STEPS})
 
 
 def _effort_of(step: Step) -> str:
@@ -229,7 +229,7 @@ def _effort_of(step: Step) -> str:
     return f'<p class="effort">{about}</p>'
 
 
-def _writes(number: int) -> str:
+def _writes(number: StepId) -> str:
     return {
         1: "the numbers that shape a GPT-2",
         2: "a token must not see the tokens after it",

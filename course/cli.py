@@ -486,7 +486,7 @@ def serve(
         dtype=dtype,
         device=device,
         replicas=replicas,
-        workers=tuple(worker),
+        workers=tuple(dict.fromkeys(url.rstrip("/") for url in worker)),
         policy=policy,
     )
     replace_unwritable(notes())

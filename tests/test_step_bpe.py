@@ -36,7 +36,7 @@ def assert_all_right(step, what, found, table):
     actual, right = found[shortest]
     asked = ", ".join(map(repr, shortest))
     detail = (
-        f"{what}({asked}) gives {in_short(actual)}; it should be {in_short(right)}."
+        f"Of {asked}, {what} makes {in_short(actual)}; it should be {in_short(right)}."
     )
     for name, mistaken in table().items():
         if all(mistaken(*given) == actual for given, (actual, _) in found.items()):
@@ -160,6 +160,12 @@ def random_text(random, longest):
     return "".join(random.choice(letters, random.integers(0, longest)))
 
 
+def scraps(random, text):
+    """Parts of a text, put together anew: what has been learned, in other words."""
+    starts = random.integers(0, len(text) + 1, 20)
+    return "".join(text[start : start + random.integers(1, 6)] for start in starts)
+
+
 @dataclass(frozen=True)
 class Case:
     """A tokenizer of Hugging Face's, trained here, and a text that it has not seen.
@@ -208,11 +214,17 @@ def train(texts, num_merges):
     return tokenizer
 
 
+STORY = (
+    "Once upon a time, a little fox lived in a burrow near the meadow. That "
+    "afternoon, the little fox met a badger. 'Have you seen my lantern?' he asked.",
+    "The badger had seen it near the river, and the two went there together.",
+)
+# What is trained on, how many merges are learned, and what is encoded then.
 FIRST = [
-    (("banana",), 2),
-    (("aaaa aaa",), 3),
-    (("to be or not to be",), 6),
-    (("the cat sat down and the dog sat down and then the cat ran up",), 8),
+    (("banana",), 2, "bananas and bandanas"),
+    (("aaaa aaa",), 3, "aaaaaaaaa"),
+    (("to be or not to be",), 6, "or to be another"),
+    (STORY, 80, "'Where is there ever green water?' the clever badger wondered."),
 ]
 
 
@@ -225,12 +237,12 @@ def cases(tmp_path_factory):
     for number in range(80):
         texts = tuple(random_text(random, 60) for _ in range(random.integers(1, 6)))
         num_merges = int(random.integers(1, 60))
+        text = random_text(random, 30) + scraps(random, " ".join(texts))
         if number < len(FIRST):
-            texts, num_merges = FIRST[number]
+            texts, num_merges, text = FIRST[number]
         theirs = train(texts, num_merges)
         theirs.save(str(path))
         merges = [*load_solution("bpe").read_tokenizer(path).ranks]
-        text = random_text(random, 60) + " " + " ".join(texts)[: random.integers(1, 80)]
         ids = theirs.encode(text).ids
         cut = int(random.integers(0, len(ids) + 1))
         decoded = theirs.decode(ids[:cut])
@@ -245,7 +257,7 @@ def test_train(step, cases):
     wrong = [(case, merges) for case, merges in both if merges != case.merges]
     if not wrong:
         return
-    case, merges = min(wrong, key=lambda one: len(repr(one[0].texts)))
+    case, merges = wrong[0]
     at = first_difference(merges, case.merges)
     mine, right = (m[at] if at < len(m) else "none" for m in (merges, case.merges))
     detail = (
@@ -300,10 +312,7 @@ def test_encode(step, cases):
     wrong = [(case, ids) for case, ids in both if ids != case.ids]
     if not wrong:
         return
-    case, ids = min(wrong, key=lambda one: len(one[0].text))
-    end = first_difference(ids, case.ids) + 1
-    mine, right = (case.tokens_of(found[:end]) for found in (ids, case.ids))
-    detail = f"In {case.text!r} your tokens begin with {mine}; it should be {right}."
+    detail = first_wrong_word(step, wrong[0][0])
     for name, encode in wrong_bpe().ENCODED.items():
         if all(
             [*encode(case.tokenizer, case.text)] == case.tokens_of(ids)
@@ -311,6 +320,16 @@ def test_encode(step, cases):
         ):
             raise known("bpe", name, step, detail=detail)
     raise CheckFailed(f"Tokenizer.encode: {detail}", short="other tokens")
+
+
+def first_wrong_word(step, case):
+    """A word that is encoded otherwise, and how; or the whole text, if no word is."""
+    tokenizers = step.Tokenizer(case.merges), case.tokenizer
+    for part in [*load_solution("bpe").split(case.text), case.text]:
+        mine, right = (case.tokens_of(each.encode(part)) for each in tokenizers)
+        if mine != right:
+            return f"{part!r} becomes {in_short(mine)}; it should be {in_short(right)}."
+    raise AssertionError("The solution encodes otherwise than Hugging Face.")
 
 
 def test_decode(step, cases):
@@ -329,7 +348,7 @@ def test_decode(step, cases):
         whole = [tokens for case, tokens in refused if "�" not in case.decoded]
         name = "decoded-token-by-token" if whole else "broken-bytes-refused"
         tokens = min(whole or [tokens for _, tokens in refused], key=len)
-        detail = f"Of the tokens {in_short([*tokens])} you make a UnicodeDecodeError."
+        detail = f"Of {in_short(tokens)}, decode makes a UnicodeDecodeError."
         raise known("bpe", name, step, detail=detail)
     assert_all_right(step, "decode", found, lambda: wrong_bpe().DECODED)
 

@@ -19,11 +19,14 @@ from book.explorers import (
     attention,
     cache,
     chain,
+    dials,
     live,
     mask,
     pages,
     residual,
+    rounding,
     sampling,
+    speculation,
     tokens,
 )
 from book.explorers.demo import Data, Demo
@@ -41,8 +44,13 @@ EXPLORERS: dict[str, ModuleType] = {
     "sampling": sampling,
     "residual": residual,
     "cache": cache,
+    "dials": dials,
+    "rounding": rounding,
     "pages": pages,
+    "speculation": speculation,
 }
+
+SCRIPTS = {name: name for name in EXPLORERS} | {"dials": "sampling"}
 
 
 def data_script(name: str, data: Data) -> str:
@@ -69,7 +77,7 @@ def fragment(name: str, data: Data) -> str:
 <script defer src="gpt2/client.js"></script>
 <script defer src="explorers/sentences.js"></script>
 <script defer src="explorers/{name}.data.js"></script>
-<script defer src="explorers/{name}.js"></script>
+<script defer src="explorers/{SCRIPTS[name]}.js"></script>
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -17,8 +18,10 @@ PROMPTS = [
     "Clara was a brave goat who lived in a hut at the foot of the mountain. One",
     "Once upon a time",
 ]
-BARS = 12  # of the sampling explorer; sampling.js has the same
-STATIC = (0.7, 8, 1.0)  # temperature, top-k, top-p; sampling.js too
+# The dials that the explorer has, as the picture shows them.
+SETTINGS = {"temperature": 0.7, "top_k": 8, "top_p": 1.0}
+NAMES = {"repetition_penalty": "repetition penalty", "top_k": "top-k", "min_p": "min-p"}
+BARS = 12
 CAPTION = (
     "Drawing the next token from the demo model’s probabilities. A token written "
     "<span>“-ip”</span> goes on with the word before it."
@@ -26,51 +29,73 @@ CAPTION = (
 
 
 def compute(demo: Demo) -> Data:
+    """The explorer of step 12, which has the dials that its chapter names."""
+    return data_of(demo, PROMPTS, SETTINGS)
+
+
+def data_of(demo: Demo, prompts: Sequence[str], settings: Mapping[str, float]) -> Data:
     """All logits after every prompt: any temperature needs every one of them."""
     vocab_size = demo.model.config.vocab_size
     return {
+        "settings": dict(settings),
+        "bars": BARS,
         "tokens": [demo.piece(i) for i in range(vocab_size)],
         "prompts": [
             {
                 "text": text,
-                "logits": [
-                    round(logit, 3) for logit in demo.logits(demo.encode(text)).tolist()
-                ],
+                "ids": (ids := demo.encode(text)),
+                "logits": [round(logit, 3) for logit in demo.logits(ids).tolist()],
             }
-            for text in PROMPTS
+            for text in prompts
         ],
     }
 
 
 def draw(data: Data) -> str:
     """Probabilities before and after the settings, as bars in a table."""
-    prompt = data["prompts"][0]
+    prompt, settings = data["prompts"][0], data["settings"]
     logits = np.array(prompt["logits"])
     before = softmax(logits)
-    after = past_dials(logits, *STATIC)
-    order = np.argsort(-logits, kind="stable")[:BARS]
+    after = past_dials(logits, prompt["ids"], settings)
+    order = np.argsort(-logits, kind="stable")[: data["bars"]].tolist()
     widest = max(before.max(), after.max()) / 100
     rows = "\n".join(
         f'<tr class="{"in" if after[i] else "out"}"><th scope="row">'
-        f"{escape(shown(data['tokens'][i]))}</th>"
+        f"{escape(marked(data, prompt['ids'], i))}</th>"
         f'<td class="bars"><i class="before" style="width:{before[i] / widest:.1f}%">'
         f'</i><i class="after" style="width:{after[i] / widest:.1f}%"></i></td>'
         f"<td>{escape(percent(per_mille(before[i])))}</td>"
         f"<td>{escape(percent(per_mille(after[i]))) if after[i] else 'out'}</td></tr>"
         for i in order
     )
+    off = load_solution(16).Sampling()
+    turned = [
+        f"{NAMES.get(name, name)} {value}"
+        for name, value in settings.items()
+        if value != getattr(off, name)
+    ]
+    said = f"{', '.join(turned[:-1])} and {turned[-1]}"
     return (
         '<table class="sampling-bars">\n<caption>The likeliest next tokens after “'
-        f"{escape(prompt['text'])}”: before, and with temperature "
-        f"{STATIC[0]} and top-k "
-        f"{STATIC[1]}.</caption>\n"
+        f"{escape(prompt['text'])}”: before, and with {said}.</caption>\n"
         '<thead><tr><th scope="col">token</th><td></td><th scope="col">before</th>'
         f'<th scope="col">after</th></tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>'
     )
 
 
-def past_dials(logits: Array, temperature: float, top_k: int, top_p: float) -> Array:
+def marked(data: Data, seen: Sequence[int], token_id: int) -> str:
+    """A token, with a mark where a penalty would meet it."""
+    token = shown(data["tokens"][token_id])
+    penalized = "repetition_penalty" in data["settings"] and token_id in seen
+    return f"{token} •" if penalized else token
+
+
+def past_dials(
+    logits: Array, token_ids: Sequence[int], settings: Mapping[str, float]
+) -> Array:
     """Probabilities past the dials of step 16; the temperature is not 0."""
     step = load_solution(16)
-    kept = step.keep_top_p(step.keep_top_k(logits / temperature, top_k), top_p)
-    return softmax(kept)
+    probabilities: Array = step.next_token_probabilities(
+        logits, token_ids, step.Sampling(**settings)
+    )
+    return probabilities

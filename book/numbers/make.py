@@ -13,7 +13,15 @@ from __future__ import annotations
 
 from book.generated import SOURCE
 from book.measured import one_run_of_rungs
-from book.numbers import example, part_one, part_two, routing, serving, speculation
+from book.numbers import (
+    byte_pairs,
+    example,
+    part_one,
+    part_two,
+    routing,
+    serving,
+    speculation,
+)
 from book.numbers.predictions import PREDICTIONS
 from course.check.report import as_text
 from course.check.result import StepResult
@@ -28,6 +36,7 @@ MAKERS = [
     serving.step_18,
     speculation.step_19,
     routing.step_20,
+    byte_pairs.step_bpe,
 ]
 RIGHT = [get_step(1), get_step(17)]
 """The steps whose chapters show the report of the solution."""
@@ -59,7 +68,7 @@ def named_report(result: StepResult) -> tuple[str, str]:
             check.message = one_run_of_rungs()
     command = f"$ course check {result.step} --solutions"
     block = f"```console\n{command}\n{as_text(result)}\n```\n"
-    return f"report_{result.step:02d}.md", block
+    return f"report_{get_step(result.step).label}.md", block
 
 
 def write(files: dict[str, str]) -> None:

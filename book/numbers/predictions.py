@@ -15,6 +15,7 @@ from max.experimental import functional as F
 from max.experimental.tensor import Tensor
 
 from book.gpt2 import GPT2
+from book.numbers.byte_pairs import predict_bpe
 from book.numbers.example import (
     DEVICE,
     PROMPT,
@@ -363,4 +364,5 @@ PREDICTIONS: list[Callable[[Any], str]] = [
     predict_18,
     predict_19,
     predict_20,
+    predict_bpe,
 ]

@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 from book.gpt2 import GPT2
 from book.numbers.example import PROMPT, six_tokens
-from book.pictures import embeddings, maps, part_two, routing, serving, speculation
+from book.pictures import (
+    byte_pairs,
+    embeddings,
+    maps,
+    part_two,
+    routing,
+    serving,
+    speculation,
+)
 from book.pictures.attention import attention
 from book.pictures.band_part import band_part
 from book.pictures.distributions import distributions
@@ -15,14 +23,16 @@ from book.pictures.ladder import ladder
 from book.pictures.layer_norm import layer_norm
 from book.pictures.svg import WIDTH, Drawing
 from course.model.config import head_dim, inner_dim
+from course.steps import get_step
 
 
 def draw_all() -> dict[str, Drawing]:
     """Draw everything, by name of file."""
-    drawings = {f"here_{step:02d}": maps.here(step) for step in maps.HERE}
+    drawings = {f"here_{get_step(n).label}": maps.here(n) for n in maps.HERE}
     for draw in (
         causal_mask,
         band_part,
+        *byte_pairs.DRAWINGS,
         *embeddings.DRAWINGS,
         attention,
         heads,

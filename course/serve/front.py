@@ -1,6 +1,6 @@
 """The one address of several servers; `course serve --replicas` starts it.
 
-    python -m course.serve.front LISTENER NAME ROUTER WORKER…
+    python -m course.serve.front LISTENER NAME ROUTER WORKERS
 
 The router behind it chooses among the workers, and has paths with which anybody could
 add and remove some. So it listens on loopback only, and what comes from outside comes
@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import TypeVar
+import time
+from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 import uvicorn
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -26,15 +27,16 @@ from starlette.types import ASGIApp
 from course.serve.completion import check_completion
 from course.serve.entrance import entrance, read_json
 from course.serve.guard import is_loopback
+from course.serve.passing import EVENTS, unless_client_leaves
 from course.serve.refused import RefusedError, unknown_model
 
 GRACE = 10
 """How many seconds running requests have to end when the server does."""
+RESTART = 15
+"""How many seconds a request waits for a router that is not there."""
 PATIENCE = aiohttp.ClientTimeout(total=5)
 """How long a worker may take to say that it is well."""
 DONE = b"data: [DONE]"
-
-Answer = TypeVar("Answer")
 
 
 class Front:
@@ -44,7 +46,7 @@ class Front:
         session: Asks them.
         name: What clients call the model.
         router: The URL of the router.
-        workers: Those of the servers.
+        workers: Those of the servers, each with the one by which the router finds it.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class Front:
         session: aiohttp.ClientSession,
         name: str,
         router: str,
-        workers: Sequence[str],
+        workers: Mapping[str, str],
     ) -> None:
         self.session = session
         self.name = name
@@ -74,15 +76,12 @@ class Front:
         """Have a worker of the router's choice go on with a text."""
         body = await read_json(request)
         check_completion(body, self.name)
-        post = self.session.post(
-            f"{self.router}/v1/completions",
-            data=body,
-            headers={"content-type": "application/json"},
-        )
-        answer = await _unless_client_leaves(request, post)
-        if answer.content_type == "text/event-stream":
-            return StreamingResponse(_events(answer), media_type="text/event-stream")
-        content = await _unless_client_leaves(request, answer.read())
+        post = self._post(body)
+        answer = await unless_client_leaves(request, post, aiohttp.ClientError)
+        if answer.content_type == EVENTS:
+            return StreamingResponse(_events(answer), media_type=EVENTS)
+        reading = answer.read()
+        content = await unless_client_leaves(request, reading, aiohttp.ClientError)
         if answer.content_type != "application/json":
             # What the router itself says.
             raise RefusedError(answer.status, content.decode(errors="replace"))
@@ -97,26 +96,41 @@ class Front:
 
     async def read(self, request: Request) -> Response:
         """What the first worker says that is well."""
-        for worker in self.workers:
+        for worker in self.workers.values():
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 url = worker + request.url.path
                 async with self.session.get(url, timeout=PATIENCE) as answer:
-                    return Response(
-                        await answer.read(),
-                        answer.status,
-                        media_type=answer.content_type,
-                    )
+                    if answer.status < 500:
+                        return Response(
+                            await answer.read(),
+                            answer.status,
+                            media_type=answer.content_type,
+                        )
         raise RefusedError(503, "None of the workers answers.")
 
     async def health(self, request: Request) -> Response:
         """Which workers serve: they answer now, and the router sends them texts."""
         chosen = await self._chosen()
-        well = await asyncio.gather(*map(self._is_well, self.workers))
+        well = await asyncio.gather(*map(self._is_well, self.workers.values()))
         workers = {
-            worker: is_well and worker in chosen
-            for worker, is_well in zip(self.workers, well, strict=True)
+            name: is_well and worker in chosen
+            for (name, worker), is_well in zip(self.workers.items(), well, strict=True)
         }
         return JSONResponse({"workers": workers}, 200 if any(workers.values()) else 503)
+
+    async def _post(self, body: bytes) -> aiohttp.ClientResponse:
+        """Ask the router; a little later, if it is just being started anew."""
+        url = f"{self.router}/v1/completions"
+        end = time.monotonic() + RESTART
+        while True:
+            try:
+                return await self.session.post(
+                    url, data=body, headers={"content-type": "application/json"}
+                )
+            except aiohttp.ClientConnectorError:  # So nobody has begun to answer.
+                if time.monotonic() > end:
+                    raise
+            await asyncio.sleep(0.1)
 
     async def _is_well(self, worker: str) -> bool:
         try:
@@ -156,41 +170,23 @@ async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         raise ConnectionResetError(refused.message)
 
 
-async def _unless_client_leaves(request: Request, asked: Awaitable[Answer]) -> Answer:
-    """Wait for an answer, and give it up when nobody waits for it any more.
-
-    Raises:
-        ClientDisconnect: The client has gone.
-        RefusedError: The router, or the worker that it chose, has gone.
-    """
-    answering = asyncio.ensure_future(asked)
-    leaving = asyncio.ensure_future(request.receive())
-    try:
-        await asyncio.wait([answering, leaving], return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
-            raise ClientDisconnect
-        return answering.result()
-    except aiohttp.ClientError:
-        raise RefusedError(502, "The worker has died, or the router.") from None
-    finally:
-        answering.cancel()
-        leaving.cancel()
-
-
-async def serve(descriptor: int, name: str, router: str, workers: list[str]) -> None:
+async def serve(
+    descriptor: int, name: str, router: str, workers: Mapping[str, str]
+) -> None:
     """Serve until SIGTERM.
 
     Args:
         descriptor: That of the listening socket.
         name: What clients call the model.
         router: The URL of the router.
-        workers: Those of the servers.
+        workers: Those of the servers, each with the one by which the router finds it.
     """
     listener = socket.socket(fileno=descriptor)
     listener.set_inheritable(False)
-    connector = aiohttp.TCPConnector(limit=0)
     # A text may take as long as it takes.
     forever = aiohttp.ClientTimeout(total=None)
+    # The router may be uvicorn, which closes idle connections after 5 seconds.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
     async with aiohttp.ClientSession(connector=connector, timeout=forever) as session:
         front = Front(session, name, router, workers)
         app = front.app(is_loopback(listener.getsockname()[0]))
@@ -201,4 +197,5 @@ async def serve(descriptor: int, name: str, router: str, workers: list[str]) -> 
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]))
+    _, descriptor, name, router, workers = sys.argv
+    asyncio.run(serve(int(descriptor), name, router, json.loads(workers)))

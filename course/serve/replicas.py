@@ -1,8 +1,9 @@
 """Several servers behind one address: `course serve --replicas`.
 
     clients → front → vllm-router, or the reader's step 20 → worker, worker, …
+                                                           → relay → workers elsewhere
 
-All but the clients are processes of ours, which end with this one. Workers and router
+All but the clients are processes of ours, which end with this one. All but the front
 listen on a loopback address of their own, drawn by lot, so that their ports are free
 and no page in a browser can guess them. Whatever dies is started anew.
 """
@@ -11,10 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import random
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,16 +26,18 @@ from typing import Self
 
 import httpx
 from rich.console import Console
+from rich.text import Text
 
 from course.console import say
 from course.errors import CourseError
 from course.model.modules import assert_done
 from course.process.child import Child
 from course.process.signals import what_ended
+from course.serve.others import meet
 from course.serve.server import ModelServer, ServeOptions
 from course.steps import ROUTING, get_step
 
-ROUTER_PORT, FIRST_WORKER_PORT, METRICS_PORT = 8000, 8001, 7999
+METRICS_PORT, RELAY_PORT, ROUTER_PORT, FIRST_WORKER_PORT = 7998, 7999, 8000, 8001
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 STEADY = 60.0
 """Who has lived for so many seconds has the shortest pause when it dies."""
@@ -40,9 +45,10 @@ GRACE = 15.0
 START = 120.0
 
 MISSING = (
-    "--replicas and --worker put vllm-router in front, which is not installed: "
-    "`pip install -e '.[router]'`. It is made for Linux on x86-64 processors; "
-    "elsewhere, start one `course serve` a machine, and any load balancer for HTTP."
+    "--replicas and --worker need vllm-router, or aiohttp with --code steps, which is "
+    "not installed: `pip install -e '.[router]'`. vllm-router is made for Linux on "
+    "x86-64 processors; elsewhere, start one `course serve` a machine, and any load "
+    "balancer for HTTP."
 )
 
 
@@ -60,6 +66,7 @@ class Member:
         self._start = start
         self._notes = notes
         self._pause = FIRST_PAUSE
+        self._said = ""
         self._began = self._again = time.monotonic()
         self.child: Child | None = start()
 
@@ -69,8 +76,14 @@ class Member:
         if self.child is None:
             if now >= self._again:
                 self._restart(now)
-        elif self.child.status is not None:
-            why = what_ended(self.child.status)
+            return
+        # Unread, what it prints would fill its pipe, and it would stand still.
+        for message in self.child.hear(0):
+            self._said = message.get("died") or message.get("error") or self._said
+        if self.child.status is not None:
+            why = self._said or f"{what_ended(self.child.status)}."
+            last = Text.from_ansi(self.child.last_line()).plain
+            why += f" The last that it wrote is: {last}"
             self.child.stop()
             self.child = None
             if now - self._began > STEADY:
@@ -83,7 +96,7 @@ class Member:
             self.child.stop(grace)
 
     def _restart(self, now: float) -> None:
-        self._began = now
+        self._began, self._said = now, ""
         try:
             self.child = self._start()
         except (CourseError, OSError) as error:
@@ -92,7 +105,7 @@ class Member:
     def _wait(self, now: float, why: str) -> None:
         self._again = now + self._pause
         self._notes.print(
-            f"{self.name} has died: {why}. It is started again in {self._pause:.0f} s.",
+            f"{self.name} has died: {why}\nIt is started again in {self._pause:.0f} s.",
             markup=False,
             soft_wrap=True,
         )
@@ -106,12 +119,18 @@ def assert_router(code: str) -> None:
         code: Whose it is: "solutions" for vllm-router, "steps" for the reader's.
 
     Raises:
-        CourseError: It is not installed, or step 20 is not done.
+        CourseError: It is not installed, or step 20 is not done, or this is not Linux.
     """
+    if sys.platform != "linux":
+        raise CourseError(
+            "--replicas and --worker need Linux, where each server can have cores and "
+            "an address of its own."
+        )
     if code == "steps":
         assert_done(get_step(ROUTING))
-    elif importlib.util.find_spec("vllm_router") is None:
-        raise CourseError(MISSING)
+    for needed in ("aiohttp",) if code == "steps" else ("aiohttp", "vllm_router"):
+        if importlib.util.find_spec(needed) is None:
+            raise CourseError(MISSING)
 
 
 class Replicas:
@@ -127,7 +146,8 @@ class Replicas:
     Attributes:
         listener: As above.
         address: As above.
-        workers: Those of the servers; those of this machine come first.
+        workers: Those of the servers, each with the one by which the router finds it;
+            those of this machine come first.
     """
 
     def __init__(
@@ -145,17 +165,21 @@ class Replicas:
         self.address = address
         self._host = ".".join(["127", *(str(random.randint(1, 254)) for _ in range(3))])
         own = [self._url(FIRST_WORKER_PORT + n) for n in range(options.replicas)]
-        self.workers = [*own, *(url.rstrip("/") for url in options.workers)]
+        relayed = {
+            url: f"{self._url(RELAY_PORT)}/{n}" for n, url in enumerate(options.workers)
+        }
+        self.workers = {url: url for url in own} | relayed
         self._members: list[Member] = []
         self._ending = threading.Event()
         self._watch = threading.Thread(target=self._look_after, daemon=True)
 
     def __enter__(self) -> Self:
-        """Start everything, and wait until all workers answer.
+        """Start everything, and wait until the workers answer, or enough of them.
 
         Raises:
             CourseError: Something cannot start.
         """
+        able = self._options.replicas
         try:
             for number in range(self._options.replicas):
                 self._add(f"Worker {number + 1}", partial(self._worker, number))
@@ -163,14 +187,17 @@ class Replicas:
                 server = self._members[-1].child
                 if isinstance(server, ModelServer):
                     server.wait_until_ready(self._notes)
+            self._watch.start()
+            if others := self._options.workers:
+                able += meet(others, self._options.name, able, self._notes)
+                self._add("The relay", self._relay)
             self._add("The router", self._router)
             self._add("The front", self._front)
             with say(self._notes, "starting the router"):
-                self.wait_until_ready(len(self.workers), START)
+                self.wait_until_ready(able, START)
         except BaseException:
             self.stop()
             raise
-        self._watch.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -234,17 +261,22 @@ class Replicas:
             bound.bind((self._host, FIRST_WORKER_PORT + number))
             return self._start_worker(bound, share(number, self._options.replicas))
 
+    def _relay(self) -> Child:
+        port = f"{RELAY_PORT}"
+        return Child("course.serve.relay", self._host, port, *self._options.workers)
+
     def _router(self) -> Child:
+        workers = self.workers.values()
         if self._options.code == "steps":
             return Child(
                 *("course.serve.routing", str(get_step(ROUTING).skeleton)),
-                *(self._host, f"{ROUTER_PORT}", *self.workers),
+                *(self._host, f"{ROUTER_PORT}", *workers),
             )
         return Child(
             "vllm_router.launch_router",
             *("--host", self._host, "--port", f"{ROUTER_PORT}"),
             *("--prometheus-host", self._host, "--prometheus-port", f"{METRICS_PORT}"),
-            *("--worker-urls", *self.workers),
+            *("--worker-urls", *workers, "--worker-startup-check-interval", "1"),
             *("--policy", self._options.policy),
             # With more texts than it writes at once, a worker has enough of them.
             *("--balance-abs-threshold", f"{self._options.max_batch_size}"),
@@ -260,7 +292,7 @@ class Replicas:
         descriptor = self.listener.fileno()
         return Child(
             *("course.serve.front", f"{descriptor}", self._options.name),
-            *(self._url(ROUTER_PORT), *self.workers),
+            *(self._url(ROUTER_PORT), json.dumps(self.workers)),
             inherits=[descriptor],
         )
 

@@ -9,7 +9,8 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,13 @@ from starlette.routing import Route
 from course.check.loading import load_step
 from course.errors import CourseError
 from course.serve.entrance import entrance
+from course.serve.passing import unless_client_leaves
 from course.steps import ROUTING, get_step
+
+PATIENCE = httpx.Timeout(None, connect=3)
+"""A text may take minutes; to accept a connection may not."""
+CONNECTIONS = httpx.Limits(keepalive_expiry=2)
+"""As many as there are clients; one that is idle, a worker closes after 5 seconds."""
 
 
 class Front:
@@ -42,8 +49,10 @@ class Front:
         self.step = step
         self.router = step.Router(workers, **options)
         self.sent: Counter[str] = Counter()
-        # Workers are near: no proxy is asked for them. A text may take minutes.
-        self._client = httpx.AsyncClient(trust_env=False, timeout=None)
+        # Workers are near: no proxy is asked for them.
+        self._client = httpx.AsyncClient(
+            trust_env=False, timeout=PATIENCE, limits=CONNECTIONS
+        )
         routes = [
             Route("/v1/completions", self.hand_over, methods=["POST"]),
             Route("/v1/models", self.hand_over, methods=["GET"]),
@@ -95,7 +104,7 @@ class Front:
         pieces = self.router.answer(prompt_of(body), send, time.monotonic)
         try:
             # Nothing is said to the client before there is something to say.
-            first = await anext(pieces, b"")
+            first = await unless_client_leaves(request, anext(pieces, b""))
         except (self.step.NoWorker, self.step.WorkerFailed) as error:
             return JSONResponse(
                 {"error": {"message": str(error), "type": "server_error"}},
@@ -110,10 +119,11 @@ class Front:
         )
 
 
-async def _with(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in pieces:
-        yield piece
+async def _with(first: bytes, pieces: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    async with aclosing(pieces):
+        yield first
+        async for piece in pieces:
+            yield piece
 
 
 def prompt_of(body: bytes) -> str:

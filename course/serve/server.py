@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,14 @@ class ServeOptions:
         """Refuse what cannot be done before anything is."""
         assert_text(self.model or "", "--model")
         assert_text(self.host, "--host")
+        for url in self.workers:
+            assert_text(url, "--worker")
+            if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?", url):
+                raise Misuse(f"--worker {url}: not a URL; write http://HOST:PORT.")
+        if not self.replicas and not self.workers:
+            raise Misuse(
+                "--replicas 0 starts no server here; name one elsewhere with --worker."
+            )
 
     @property
     def name(self) -> str:

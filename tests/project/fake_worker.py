@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import time
 
 import uvicorn
 from starlette.applications import Starlette
@@ -37,25 +38,44 @@ def start_fake(bound, cores, pieces=10, seconds=0.0):
     )
 
 
+async def waits_for(request, seconds):
+    """Take so long, or until the client has gone."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not await request.is_disconnected():
+        await asyncio.sleep(min(max(end - time.monotonic(), 0), 0.1))
+
+
 def app(pieces, seconds):
+    running = []
+
     def choice(text, reason):
         choices = [{"index": 0, "text": text, "finish_reason": reason}]
         return {"object": "text_completion", "worker": os.getpid(), "choices": choices}
 
     async def events(prompt):
-        for number in range(pieces):
-            await asyncio.sleep(seconds)
-            reason = "length" if number == pieces - 1 else None
-            yield f"data: {json.dumps(choice(piece_of(prompt, number), reason))}\n\n"
-        yield "data: [DONE]\n\n"
+        running.append(prompt)
+        try:
+            for number in range(pieces):
+                await asyncio.sleep(seconds)
+                reason = "length" if number == pieces - 1 else None
+                said = json.dumps(choice(piece_of(prompt, number), reason))
+                yield f"data: {said}\n\n"
+            yield "data: [DONE]\n\n"
+        finally:
+            running.remove(prompt)
 
     async def complete(request):
         asked = await request.json()
         prompt = asked["prompt"]
         if asked.get("stream"):
             return StreamingResponse(events(prompt), media_type="text/event-stream")
-        await asyncio.sleep(seconds * pieces)
+        running.append(prompt)
+        await waits_for(request, seconds * pieces)
+        running.remove(prompt)
         return JSONResponse(choice(text_of(prompt, pieces), "length"))
+
+    async def list_running(request):
+        return JSONResponse(running)
 
     async def health(request):
         return PlainTextResponse("")
@@ -75,6 +95,7 @@ def app(pieces, seconds):
             Route("/tokenize", tokenize, methods=["POST"]),
             Route("/v1/models", models),
             Route("/health", health),
+            Route("/running", list_running),
         ]
     )
 

@@ -32,14 +32,14 @@ from course.bench import figures
 from course.check.traces import COMING_AND_GOING, GROWING
 from course.errors import CourseError, Misuse
 from course.skeleton import read_tasks
-from course.steps import ROOT, ROUTING, SERVING, STEPS
+from course.steps import ALL_STEPS, ROOT, ROUTING, SERVING, SIDE_STEPS, STEPS, get_step
 
 SOURCE = ROOT / "book" / "src"
 PAGES = sorted(path for path in SOURCE.glob("*.md") if path.name != "SUMMARY.md")
 PICTURES = sorted((SOURCE / "pictures").glob("*.svg"))
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-each_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
+each_step = pytest.mark.parametrize("step", ALL_STEPS, ids=lambda step: step.module)
 
 
 class Page(HTMLParser):
@@ -86,10 +86,11 @@ def test_summary_lists_every_page():
     summary = (SOURCE / "SUMMARY.md").read_text()
     listed = re.findall(r"\]\((\w+\.md)\)", summary)
     assert sorted(listed) == [page.name for page in PAGES]
-    for step in STEPS:
-        assert f"[{step.number:02d} · {step.title}]({step.module}.md)" in summary
-        heading = f"# Step {step.number:02d}: {step.title}\n"
-        assert (SOURCE / f"{step.module}.md").read_text().startswith(heading)
+    for step in ALL_STEPS:
+        place = "Beside it" if step in SIDE_STEPS else step.label
+        assert f"[{place} · {step.title}]({step.module}.md)" in summary
+        chapter = (SOURCE / f"{step.module}.md").read_text()
+        assert chapter.startswith(f"# {step.heading}\n")
 
 
 def test_links_resolve(built):
@@ -194,19 +195,20 @@ def test_picture(path):
             assert -1 <= float(element.get(y, 0)) <= height + 1, element.attrib
 
 
-@pytest.mark.parametrize("step", range(len(STEPS) + 1))
-def test_maps_lead_to_the_chapters(step, built):
+@pytest.mark.parametrize("page", ["introduction", *(s.module for s in ALL_STEPS)])
+def test_maps_lead_to_the_chapters(page, built):
     """A map's boxes are links to the chapters of Part I, but for the reader's own."""
-    page = f"step_{step:02d}.html" if step else "introduction.html"
-    text = (built[0] / page).read_text("utf-8")
+    text = (built[0] / f"{page}.html").read_text("utf-8")
     drawn = re.search(r"<title>(Where step|GPT-2 small from).*?</svg>", text, re.S)
     link = r'<a href="step_(\d\d).html"><title>(.+?)</title>'
     found = re.findall(link, drawn[0])
     for number, title in found:
-        assert title.endswith(f": step {number}, {STEPS[int(number) - 1].title}")
-    # The whole model has no box for its sizes, its mask, a block or the text.
-    chapters = set(range(1, 13)) if step else {3, 4, 5, 6, 7, 8, 10, 11}
-    assert {int(number) for number, _ in found} == chapters - {step}
+        assert title.endswith(f": step {number}, {get_step(int(number)).title}")
+    chapters = {step.label for step in STEPS[:12]}
+    if page == "introduction":
+        # The whole model has no box for its sizes, its mask, a block or the text.
+        chapters -= {"01", "02", "09", "12"}
+    assert {number for number, _ in found} == chapters - {page.removeprefix("step_")}
 
 
 def test_parameters_add_up():
@@ -616,25 +618,24 @@ def test_tasks(step):
 def test_form(step):
     """A chapter has all its parts, in their order."""
     text = (SOURCE / f"{step.module}.md").read_text()
-    number = f"{step.number:02d}"
     parts = [
         '<div class="note">',
         f"{{{{#include tables/effort.md:{step.module}}}}}",
-        f"{{{{#include pictures/here_{number}.svg}}}}",
+        f"{{{{#include pictures/here_{step.label}.svg}}}}",
         "## Understanding the components",
         "## Understanding the forward pass",
         '<div class="title">MAX operations</div>',
         "](https://",
         "### Task 1: ",
-        f'<p class="file">steps/step_{number}.py</p>',
-        f"{{{{#include ../../steps/step_{number}.py}}}}",
+        f'<p class="file">steps/{step.module}.py</p>',
+        f"{{{{#include ../../steps/{step.module}.py}}}}",
         "## Predict first",
         "<summary>Answer</summary>",
-        f"{{{{#include numbers/step_{number}.md:predict}}}}",
+        f"{{{{#include numbers/{step.module}.md:predict}}}}",
         "## Validation",
-        f"pixi run s{number}",
+        f"pixi run {step.task}",
         "<summary>Show solution</summary>",
-        f"{{{{#include ../../solutions/solution_{number}.py}}}}",
+        f"{{{{#include ../../solutions/{step.solution.name}}}}}",
         "## What could go wrong",
         *hear_it(step),
         "**Next**",
@@ -647,7 +648,7 @@ def test_form(step):
 
 def hear_it(step):
     """How a chapter lets its step be heard, and what was made to be read there."""
-    if step.number in (1, SERVING, ROUTING):
+    if step.number in (1, SERVING, ROUTING) or step in SIDE_STEPS:
         return []
     made = SOURCE / "surgery" / f"{step.module}.md"
     surgery = [f"{{{{#include surgery/{made.name}}}}}"] if made.is_file() else []

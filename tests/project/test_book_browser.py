@@ -17,14 +17,27 @@ from book.explorers import (
     pages,
     residual,
     sampling,
+    speculation,
     words,
 )
 from book.explorers.demo import Demo, softmax
+from course.check.loading import load_solution
 from course.steps import ROOT
 from tests.project.browser import OVERFLOWING, faults_of
 
 BOOK = ROOT / "book"
 EXPLORERS = tuple(make.EXPLORERS)
+# By how much a number may differ from machine to machine; shares by a thousandth.
+TOLERANCES = {
+    "mask": 0,
+    "sampling": 0.005,
+    "dials": 0.005,
+    "chain": 0.002,
+    "cache": 0.002,
+    "pages": 0,
+    "speculation": 0,
+    "rounding": 0.0005,
+}
 
 
 def data_of(name):
@@ -65,14 +78,7 @@ def same_numbers(name, actual, expected, where=""):
         for i, value in enumerate(expected):
             same_numbers(name, actual[i], value, f"{where}[{i}]")
     elif isinstance(expected, (int, float)):
-        tolerances = {
-            "mask": 0,
-            "sampling": 0.005,
-            "chain": 0.002,
-            "cache": 0.002,
-            "pages": 0,
-        }
-        tolerance = tolerances.get(name, 1)
+        tolerance = TOLERANCES.get(name, 1)
         assert abs(actual - expected) <= tolerance, f"{where}: {actual} for {expected}"
     else:
         assert actual == expected, where
@@ -107,8 +113,9 @@ def test_files_are_small():
     assert sum(sizes.values()) < 400_000, sizes
 
 
-def test_logits_give_the_distribution_of_the_solutions(logits_after):
-    for prompt in data_of("sampling")["prompts"]:
+@pytest.mark.parametrize("name", ["sampling", "dials"])
+def test_logits_give_the_distribution_of_the_solutions(name, logits_after):
+    for prompt in data_of(name)["prompts"]:
         logits = logits_after(prompt["text"])
         np.testing.assert_allclose(
             softmax(np.array(prompt["logits"])),
@@ -161,6 +168,28 @@ def test_every_page_has_one_owner():
     assert set(data["steps"][-1]["done"]) | {"F"} == set(data["texts"])
 
 
+def test_lookup_is_told_what_the_model_says():
+    """After the text and after each proposed token, also of what is thrown away."""
+    demo, step = Demo(), load_solution(19)
+    id_of = {demo.piece(i): i for i in range(demo.model.config.vocab_size)}
+    for text in data_of("speculation")["texts"]:
+        tokens = [id_of[token] for token in text["tokens"]]
+        end = len(tokens)
+        assert end - len(demo.encode(text["text"])) == speculation.NEW_TOKENS
+        for each in text["passes"]:
+            before = tokens[: each["length"]]
+            room = min(speculation.NUM_PROPOSALS, end - len(before) - 1)
+            proposal = [id_of[token] for token in each["proposal"]]
+            if not each["pause"]:
+                assert proposal == step.find_proposal(before, 2, room)
+            says = [id_of[token] for token in each["says"]]
+            for place, said in enumerate(says):
+                assert demo.logits([*before, *proposal[:place]]).argmax() == said
+            after = each["length"] + each["kept"]
+            assert tokens[each["length"] : after] == says[: each["kept"]]
+            assert each["rolled_back"] == after - 1
+
+
 # The browser
 
 
@@ -205,15 +234,31 @@ def test_folder_needs_no_server(built, visit):
         page = visited.go(name)
         assert page.locator("main h1").is_visible()
         for explorer in page.locator("figure[data-explorer]").all():
-            ready.add(explorer.get_attribute("data-explorer"))
-            assert explorer.locator(".explorer-app").is_visible()
+            each = explorer.get_attribute("data-explorer")
+            ready.add(each)
+            app = explorer.locator(".explorer-app")
+            assert app.is_visible()
             assert not explorer.locator(".explorer-static").is_visible()
             status = explorer.get_by_role("status")
             before = status.inner_text()
-            first = explorer.locator(".explorer-app").locator("button, tbody td").first
-            first.click()
+            answering(app, each).click()
             assert status.inner_text() != before
     assert ready == set(EXPLORERS)
+
+
+def answering(app, name):
+    """A part of an explorer that answers when it is touched."""
+    parts = {
+        "live": app.get_by_role("button").first,
+        "tokens": app.get_by_role("radio").nth(1),
+        "attention": app.get_by_role("radiogroup").first.get_by_role("radio").nth(1),
+        "mask": app.locator("tbody td").first,
+        "sampling": app.get_by_role("button", name="Draw", exact=True),
+        "dials": app.get_by_role("button", name="Draw", exact=True),
+        "residual": app.get_by_role("radio").nth(1),
+        "rounding": app.get_by_role("slider").nth(1),
+    }
+    return parts.get(name, app.get_by_role("button", name="Next"))
 
 
 def test_solutions_open(visit):
@@ -475,6 +520,48 @@ def test_cache_explorer(explorer):
     assert_shows(passes - 2)
 
 
+@pytest.mark.parametrize(
+    ("bits", "times", "whose"), [(8, 1, 0), (8, 1, 1), (4, 1, 0), (8, 20, 0), (3, 7, 1)]
+)
+def test_rounding_explorer(bits, times, whose, explorer):
+    data = data_of("rounding")
+    _, app = explorer("rounding")
+    status = app.get_by_role("status")
+    slide(app.get_by_label("Bits"), bits)
+    slide(app.get_by_label("Largest weight"), times)
+    app.get_by_role("combobox").select_option(index=whose)
+
+    weights, most = np.array(data["weights"]), 2 ** (bits - 1) - 1
+    weights[np.abs(weights).argmax()] *= times
+    largest = max(np.abs(weights).max(), data["largest"] if whose else 0)
+    scale = largest / most
+    whole = np.rint(weights / scale)
+    back = whole * scale
+    for row, *expected in zip(
+        app.locator("tbody tr").all(),
+        *(weights, weights / scale, whole, back, back - weights),
+        strict=False,
+    ):
+        cells = row.locator("th, td").all_inner_texts()
+        numbers = [float(cell.replace("−", "-")) for cell in cells]
+        assert numbers == pytest.approx(expected, abs=0.0051)
+        assert numbers[2] == expected[2]
+    assert app.locator("tbody tr").count() == data["shown"]
+    says = status.inner_text().replace("−", "-")
+    *_, used, steps, off, exact, rounded = map(float, re.findall(r"-?\d+\.?\d*", says))
+    assert (used, steps) == (len(set(whole)), 2 * most + 1)
+    assert off == pytest.approx(np.abs(back - weights).max(), abs=6e-5)
+    assert exact == pytest.approx(weights @ data["input"], abs=6e-5)
+    assert rounded == pytest.approx(back @ data["input"], abs=6e-5)
+    if (bits, whose) == (8, 0):
+        [by_step_17], [its_scale] = load_solution(17).quantize_rows(
+            weights[None].astype(np.float32)
+        )
+        assert by_step_17.tolist() == whole.tolist()
+        assert its_scale == pytest.approx(scale)
+    assert app.locator(".levels .steps").count() == 1
+
+
 def slots_of(step, size, pages):
     """The memory, slot by slot, from page tables and counts of tokens."""
     memory = {
@@ -523,6 +610,53 @@ def test_pages_explorer(explorer):
     assert cells_of(pool)[0] == ["A0", "A1", "A2", "A3"]
 
 
+def test_speculation_explorer(explorer):
+    _, app = explorer("speculation")
+    rows, written = app.locator("tbody tr"), app.locator(".written")
+    step, status = app.get_by_role("slider"), app.get_by_role("status")
+
+    def go_on():
+        app.get_by_role("button", name="Next").click()
+
+    def columns():
+        cells = [row.locator("th, td").all_inner_texts() for row in rows.all()]
+        return [list(column) for column in zip(*cells, strict=True)]
+
+    for number, text in enumerate(data_of("speculation")["texts"]):
+        app.get_by_role("combobox").select_option(index=number)
+        for count, each in enumerate(text["passes"], start=1):
+            length, kept = each["length"], each["kept"]
+            proposal = [words.shown(token) for token in each["proposal"]]
+            says = [words.shown(token) for token in each["says"]]
+            read = [words.shown(text["tokens"][length - 1]), *proposal]
+            assert status.inner_text().startswith(f"Pass {count}.")
+            if proposal:
+                empty = [""] * len(says)
+                assert columns() == [read, [*proposal, ""], empty, empty]
+                size, start = each["found"]
+                found = [*text["tokens"][start : start + size]]
+                found += text["tokens"][length - size : length]
+                assert written.locator(".looked-up").all_text_contents() == found
+                go_on()
+                assert columns()[2] == says
+                go_on()
+                verdicts = columns()[3]
+                assert verdicts[: kept - 1] == ["agrees"] * (kept - 1)
+                bonus = kept == len(says)
+                assert verdicts[kept - 1] == ("bonus" if bonus else "in its place")
+                assert set(verdicts[kept:]) <= {"thrown away"}
+                rolled = f"from {length + len(proposal)} tokens to {length + kept - 1}."
+                assert (rolled in status.inner_text()) == (not bonus)
+            else:
+                assert columns()[:3] == [read, [""], says]
+                assert ("A pause" in status.inner_text()) == each["pause"]
+            text_now = "".join(text["tokens"][: length + kept])
+            assert written.text_content() == text_now
+            if each is not text["passes"][-1]:
+                go_on()
+        assert step.input_value() == step.get_attribute("max")
+
+
 def draws(seed, times):
     """What sampling.js draws: mulberry32."""
     mask = 0xFFFFFFFF
@@ -535,24 +669,30 @@ def draws(seed, times):
 
 
 @pytest.mark.parametrize(
-    "setting",
+    ("name", "values"),
     [
-        (0.7, 8, 1),
-        (1, 0, 1),
-        (0, 0, 1),
-        (1.5, 0, 0.9),
-        (0.4, 20, 0.5),
-        (2, 5, 0.05),
-        (1, 1, 1),
+        ("sampling", (0.7, 8, 1)),
+        ("sampling", (1, 0, 1)),
+        ("sampling", (0, 0, 1)),
+        ("sampling", (1.5, 0, 0.9)),
+        ("sampling", (0.4, 20, 0.5)),
+        ("sampling", (2, 5, 0.05)),
+        ("sampling", (1, 1, 1)),
+        ("dials", (1.2, 1.5, 0, 1, 0.1)),
+        ("dials", (1, 2, 0, 1, 0.3)),
+        ("dials", (2, 0.8, 10, 0.9, 0.05)),
+        ("dials", (1.4, 0, 0, 1, 0)),
+        ("dials", (1.1, 3, 0, 0.7, 0)),
+        ("dials", (1, 1, 0, 1, 1)),
     ],
 )
-def test_sampling_explorer(setting, explorer):
-    data = data_of("sampling")
-    page, app = explorer("sampling")
+def test_sampling_explorer(name, values, explorer):
+    data = data_of(name)
+    page, app = explorer(name)
     sliders = app.get_by_role("slider").all()
-    temperature, top_k, top_p = setting
-    for slider, value in zip(sliders, (temperature, top_k or 51, top_p), strict=True):
-        slide(slider, value)
+    settings = dict(zip(data["settings"], values, strict=True))
+    for slider, (dial, value) in zip(sliders, settings.items(), strict=True):
+        slide(slider, 51 if dial == "top_k" and value == 0 else value)
     seed = app.get_by_label("Seed")
     seed.fill("7")
     seed.press("Tab")
@@ -563,10 +703,13 @@ def test_sampling_explorer(setting, explorer):
         logits = np.array(prompt["logits"])
         order = np.argsort(-logits, kind="stable")
         before = softmax(logits)
-        if temperature:
-            after = sampling.past_dials(logits, temperature, top_k, top_p)
+        if settings["temperature"]:
+            after = sampling.past_dials(logits, prompt["ids"], settings)
         else:
-            after = np.eye(len(logits))[logits.argmax()]
+            penalty = settings.get("repetition_penalty", 1)
+            step = load_solution(16)
+            penalized = step.penalize_repetition(logits, prompt["ids"], penalty)
+            after = np.eye(len(logits))[penalized.argmax()]
         app.get_by_role("button", name="Draw 100").press("Enter")
         ends = after[order].cumsum()
         counts = np.bincount(
@@ -574,13 +717,13 @@ def test_sampling_explorer(setting, explorer):
             minlength=len(logits),
         )
         shown = [row.locator("th, td").all_inner_texts() for row in rows.all()]
-        for token, cells in zip(order[: sampling.BARS], shown, strict=False):
+        for token, cells in zip(order[: data["bars"]], shown, strict=False):
             share = words.percent(words.per_mille(after[token]))
-            assert cells[0] == words.shown(data["tokens"][token])
+            assert cells[0] == sampling.marked(data, prompt["ids"], token)
             assert cells[2] == words.percent(words.per_mille(before[token]))
             assert cells[3] == (share if after[token] else "out")
             assert int(cells[4]) == counts[token]
-        others = order[sampling.BARS :]
+        others = order[data["bars"] :]
         assert int(shown[-1][4]) == counts[others].sum()
         app.get_by_role("button", name="Start over").click()
         app.get_by_role("button", name="Draw", exact=True).click()
@@ -588,7 +731,7 @@ def test_sampling_explorer(setting, explorer):
         says = app.get_by_role("status").inner_text()
         assert data["tokens"][first].strip() in says
 
-    sliders[0].focus()
+    sliders[list(settings).index("temperature")].focus()
     page.keyboard.press("End")
     page.keyboard.press("Home")
     assert app.get_by_role("status").inner_text().startswith("Only “")
@@ -652,15 +795,7 @@ def test_explorer_answers_a_finger(name, explorer):
     _, app = explorer(name, width=360, has_touch=True, is_mobile=True)
     status = app.get_by_role("status")
     before = status.inner_text()
-    target = {
-        "live": app.get_by_role("button").first,
-        "tokens": app.get_by_role("radio").nth(1),
-        "attention": app.get_by_role("radiogroup").first.get_by_role("radio").nth(1),
-        "mask": app.locator("tbody td").first,
-        "sampling": app.get_by_role("button", name="Draw", exact=True),
-        "residual": app.get_by_role("radio").nth(1),
-    }.get(name, app.get_by_role("button", name="Next"))
-    target.tap()
+    answering(app, name).tap()
     assert status.inner_text() != before
 
 
@@ -675,9 +810,13 @@ def test_explorers_are_accessible_when_used(theme, visit, page_of):
             app.get_by_role("combobox").select_option(index=3)
         if name in {"chain", "cache", "pages"}:
             app.get_by_role("slider").press("End")
+        elif name == "rounding":
+            app.get_by_role("combobox").select_option(index=1)
+        elif name == "speculation":
+            app.get_by_role("slider").fill("3")
         elif name == "live":
             app.get_by_role("button").first.click()
-        elif name == "sampling":
+        elif name in {"sampling", "dials"}:
             app.get_by_role("button", name="Draw", exact=True).click()
         elif name == "mask":
             for slider in app.get_by_role("slider").all():

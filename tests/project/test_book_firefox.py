@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from book.explorers.live import TEXT as LIVE_TEXT
+from book.explorers.words import percent
 from course.steps import DEMO_MODEL
 from tests.project.browser import OVERFLOWING, Visit
-from tests.project.test_book_browser import EXPLORERS, data_of, make
+from tests.project.test_book_browser import EXPLORERS, data_of
 from tests.project.test_book_live import NEXT, SCRIPTS, TEXTS, TOKENIZE
 
 
@@ -46,7 +48,7 @@ def test_live_model_answers_the_reader(visited):
     app.get_by_role("button", name="flute").click()
     page.wait_for_function(
         "([field, text]) => field.value === text",
-        arg=[field.element_handle(), make.LIVE_TEXT + " flute"],
+        arg=[field.element_handle(), LIVE_TEXT + " flute"],
     )
     field.fill("Once upon a")
     app.get_by_role("button", name="time").wait_for()
@@ -64,7 +66,7 @@ def test_attention_is_explored_with_keys(visited):
     page.mouse.move(0, 0)
     row = sentence["weights"][1][2][6]
     shown = tokens.locator("small").all_inner_texts()
-    assert shown[: len(row)] == [make.percent(weight) for weight in row]
+    assert shown[: len(row)] == [percent(weight) for weight in row]
     assert page.evaluate(OVERFLOWING) == []
 
 

@@ -201,6 +201,35 @@ def test_any_prompt_leaves_room_to_write(text, ask, demo):
     assert len(came["tokens"]) <= demo.config.n_positions
 
 
+LOOKUP = "async ([text]) => explorers.gpt2.ask('lookup', text)"
+
+
+def test_model_speculates_as_the_explorer_has_it(ask):
+    for text in data_of("speculation")["texts"]:
+        same_numbers("speculation", ask(LOOKUP, text["text"]), text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "The end. The end. The end. The", "漢😀" * 200, "fox " * 50]
+)
+def test_lookup_changes_no_text(text, ask):
+    """However long, and where the model ends it."""
+    came = ask(LOOKUP, text)
+    tokens, passes = came["tokens"], came["passes"]
+    start = passes[0]["length"]
+    written = ask(
+        """async ([text, count]) => {
+            const { tokens } = await explorers.gpt2.ask("cache", text, count);
+            return tokens;
+        }""",
+        text,
+        19,
+    )
+    assert written[start : len(tokens)] == tokens[start:]
+    assert len(tokens) == start + 19 or tokens[-1] == "<|endoftext|>"
+    assert sum(each["kept"] for each in passes) == len(tokens) - start
+
+
 # The first page
 
 
@@ -416,10 +445,15 @@ def test_explorers_of_a_page_follow_the_live_model(visit, tokenizer):
         assert app.get_by_role("textbox").input_value() == text
 
 
-def test_dials_turn_on_the_readers_text(visit, logits_after, tokenizer):
-    page = visit().go("step_12.html")
-    app = page.locator('figure[data-explorer="sampling"] .explorer-app')
-    app.get_by_role("combobox").select_option(index=len(data_of("sampling")["prompts"]))
+@pytest.mark.parametrize(
+    ("name", "page_name"), [("sampling", "step_12.html"), ("dials", "step_16.html")]
+)
+def test_dials_turn_on_the_readers_text(
+    name, page_name, visit, logits_after, tokenizer
+):
+    page = visit().go(page_name)
+    app = page.locator(f'figure[data-explorer="{name}"] .explorer-app')
+    app.get_by_role("combobox").select_option(index=len(data_of(name)["prompts"]))
     text = "Felix the otter lived in"
     app.get_by_role("textbox").fill(text)
     app.locator("caption", has_text=text).wait_for()
@@ -441,4 +475,19 @@ def test_cache_keeps_the_readers_prompt(visit, tokenizer):
     expect_count(app.locator("tbody tr"), count)
     app.get_by_role("slider").press("End")
     expect_count(app.locator("tbody tr"), count + 5)
+    assert page.evaluate(OVERFLOWING) == []
+
+
+def test_lookup_follows_the_reader(visit):
+    page = visit(width=360).go("step_19.html")
+    app = page.locator('figure[data-explorer="speculation"] .explorer-app')
+    app.get_by_role("combobox").select_option(
+        index=len(data_of("speculation")["texts"])
+    )
+    text = "Ivy met Oscar the turtle. Ivy met Oscar the"
+    app.get_by_role("textbox").fill(text)
+    app.locator(".written", has_text=text).wait_for()
+    assert "“Oscar the” stands earlier, too." in app.get_by_role("status").inner_text()
+    app.get_by_role("slider").press("End")
+    assert faults_of(page, part='figure[data-explorer="speculation"]') == []
     assert page.evaluate(OVERFLOWING) == []

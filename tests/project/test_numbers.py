@@ -1,22 +1,16 @@
 """The numbers in the book are those that the solutions compute."""
 
 import importlib
-import json
 import re
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from tokenizers import Tokenizer, models
-from tokenizers.pre_tokenizers import ByteLevel
-from tokenizers.trainers import BpeTrainer
 
-from course.steps import ROOT, STEPS
+from course.steps import ALL_STEPS, ROOT
 
 NUMBERS = ROOT / "book" / "src" / "numbers"
 # The steps whose chapters show the report of the solution.
-RIGHT = [s for s in STEPS if (NUMBERS / f"report_{s.number:02d}.md").is_file()]
+RIGHT = [s for s in ALL_STEPS if (NUMBERS / f"report_{s.label}.md").is_file()]
 WIDEST = 46  # Characters that fit on a phone.
 
 a_number = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w.])")
@@ -53,7 +47,7 @@ def differences(committed, made):
     return found
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.module)
+@pytest.mark.parametrize("step", ALL_STEPS, ids=lambda step: step.module)
 def test_numbers(step, made):
     """The committed numbers are what the script makes."""
     name = f"{step.module}.md"
@@ -70,17 +64,18 @@ def test_report(step, make, checks):
 
 def test_nothing_else(make, made):
     """The script makes every file in the folder, and each chapter uses its own."""
-    expected = {*made, *(f"report_{step.number:02d}.md" for step in make.RIGHT)}
+    expected = {*made, *(f"report_{step.label}.md" for step in make.RIGHT)}
     assert {path.name for path in NUMBERS.iterdir()} == expected
-    for step in STEPS:
+    for step in ALL_STEPS:
         chapter = (NUMBERS.parent / f"{step.module}.md").read_text()
         parts = set(re.findall(r"<!-- ANCHOR: (\w+) -->", made[f"{step.module}.md"]))
         used = re.findall(rf"{{{{#include numbers/{step.module}\.md:(\w+)}}}}", chapter)
         assert sorted(used) == sorted(parts)
-        number = f"{step.number:02d}"
         right = step in make.RIGHT
         shown = (
-            f"numbers/report_{number}.md" if right else f"reports/mistake_{number}.txt"
+            f"numbers/report_{step.label}.md"
+            if right
+            else f"reports/mistake_{step.label}.txt"
         )
         assert f"{{{{#include {shown}}}}}" in chapter
 
@@ -101,29 +96,6 @@ def test_differences():
     assert differences(line, line.replace("0.37", "0.39"))
     assert differences(line, line.replace("1,904", "1,905"))
     assert differences(line, line.replace("cat", "dog"))
-
-
-LETTERS = st.text("abcd", min_size=1, max_size=6)
-
-
-@given(st.lists(LETTERS, min_size=8, max_size=40).map(" ".join))
-def test_merges(make, text):
-    """The merges that chapter 05 counts are those that Hugging Face's trainer finds."""
-    byte_pairs = make.part_one.byte_pairs
-    learned = [pair for pair, _ in byte_pairs.train(text, 3)]
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
-    trainer = BpeTrainer(
-        vocab_size=len(ByteLevel.alphabet()) + len(learned),
-        initial_alphabet=ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([text], trainer)
-    found = json.loads(tokenizer.to_str())["model"]["merges"]
-    ours = [
-        [piece.replace(byte_pairs.SPACE, "Ġ") for piece in pair] for pair in learned
-    ]
-    assert ours == found
 
 
 def test_example_is_gpt2(make):

@@ -1,56 +1,43 @@
 """Several servers behind one address: every text is whole, or ends in an error."""
 
 import contextlib
-import functools
 import itertools
 import json
 import os
 import random
 import re
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from string import ascii_letters
 
 import httpx
-import openai
 import pytest
 import torch
-from rich.console import Console
 from transformers import GPT2LMHeadModel
 
 from course.console import notes
 from course.errors import CourseError
+from course.process.child import Child
+from course.process.launcher import environment
 from course.serve import command
 from course.serve import replicas as replicas_module
-from course.serve.command import address_of, listen
-from course.serve.replicas import MISSING, Member, Replicas, assert_router, share
+from course.serve.replicas import MISSING, Member, assert_router, share
 from course.serve.server import ServeOptions
 from course.skeleton import make_skeleton
-from course.steps import DEMO_MODEL, ROUTING, get_step
-from tests.project.fake_worker import start_fake, text_of
+from course.steps import DEMO_MODEL, ROOT, ROUTING, get_step
+from tests.project.fake_worker import text_of
+from tests.project.fakes import PIECES, fakes, post, stream
 from tests.project.finished import finish
 from tests.project.serving import Served, processes
 
 pytest.importorskip("vllm_router", reason=MISSING)
-PIECES = 10
 ADMIN = (
     *("/workers", "/list_workers", "/get_loads", "/add_worker?url=http://127.0.0.1:1"),
     *("/remove_worker?url=http://127.0.0.1:1", "/flush_cache", "/metrics", "/liveness"),
 )
-
-
-@contextlib.contextmanager
-def fakes(seconds=0.0, host="127.0.0.1", **options):
-    asked = ServeOptions(host=host, port=0, **{"replicas": 2, **options})
-    start = functools.partial(start_fake, pieces=PIECES, seconds=seconds)
-    quiet = Console(quiet=True)
-    with (
-        listen(asked.host, asked.port) as listener,
-        Replicas(asked, start, listener, address_of(listener, host), quiet) as several,
-    ):
-        yield several
 
 
 @pytest.fixture(scope="module")
@@ -63,30 +50,6 @@ def quick():
 def slow():
     with fakes(seconds=0.3, policy="round_robin") as several:
         yield several
-
-
-def post(several, prompt="x", **more):
-    body = {"model": "demo", "prompt": prompt, **more}
-    return httpx.post(f"{several.address}/v1/completions", json=body, timeout=60)
-
-
-def stream(several, prompt, has_begun=lambda: None):
-    """What a client of the OpenAI API reads: the text, and how it ended."""
-    client = openai.OpenAI(
-        base_url=f"{several.address}/v1", api_key="none", max_retries=0, timeout=60
-    )
-    text, reason = "", None
-    try:
-        for event in client.completions.create(
-            model="demo", prompt=prompt, stream=True, max_tokens=PIECES
-        ):
-            if not text:
-                has_begun()
-            text += event.choices[0].text
-            reason = event.choices[0].finish_reason or reason
-    except openai.APIError as error:
-        return text, error.message
-    return text, reason
 
 
 def test_all_take_part(quick):
@@ -223,6 +186,76 @@ def test_a_worker_dies_in_mid_text(slow):
     assert len({post(slow, f"q{n}").json()["worker"] for n in range(8)}) == 2
 
 
+def test_the_router_dies(quick):
+    """What it has not taken waits until it is back."""
+    [router] = [each for each in quick._members if each.name == "The router"]
+    os.killpg(router.child.pid, signal.SIGKILL)
+    answers = [post(quick, f"p{n}") for n in range(4)]
+    assert [each.status_code for each in answers] == [200] * 4
+    quick.wait_until_ready(2, 60)
+
+
+@pytest.mark.parametrize("code", ["solutions", "steps"])
+@pytest.mark.parametrize("streamed", [True, False])
+def test_clients_that_leave(code, streamed, tmp_path, monkeypatch):
+    """Their texts are not written any more, near or far."""
+    finish(tmp_path, [get_step(ROUTING)])
+    monkeypatch.setenv("COURSE_STEPS_DIR", str(tmp_path))
+    body = json.dumps({"model": "demo", "prompt": "x", "stream": streamed}).encode()
+    head = (
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    options = {"code": code, "policy": "round_robin"}
+    with (
+        fakes(seconds=2) as far,
+        fakes(seconds=2, replicas=1, workers=(far.address,), **options) as several,
+        contextlib.ExitStack() as clients,
+    ):
+        near = next(iter(several.workers))
+        workers = [near, *far.workers]
+
+        def running():
+            return [len(httpx.get(f"{each}/running").json()) for each in workers]
+
+        for _ in range(8):
+            client = clients.enter_context(socket.create_connection(address(several)))
+            client.sendall(head.encode() + body)
+        wait_until(lambda: running()[0] and sum(running()) == 8)
+        clients.close()
+        wait_until(lambda: sum(running()) == 0)
+
+
+def address(several):
+    return several.listener.getsockname()
+
+
+def wait_until(it_is_so, seconds=15):
+    end = time.monotonic() + seconds
+    while not it_is_so():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_what_is_printed_is_read(capsys):
+    """Who prints more than a pipe holds does not stand still."""
+    here = environment(PYTHONPATH=str(ROOT))
+    member = Member(
+        "It",
+        lambda: Child("tests.project.children", "prints", variables=here),
+        notes(),
+    )
+
+    def has_ended():
+        member.look()
+        return member.child is None
+
+    wait_until(has_ended, 60)
+    told = capsys.readouterr().err
+    assert "It has died: a process ended with status 0." in told
+    assert "The last that it wrote is: the end" in told
+
+
 def test_growing_pause(capsys):
     """Who dies again and again is started less and less often."""
     began = []
@@ -244,6 +277,12 @@ def test_growing_pause(capsys):
 class Dead:
     status = -signal.SIGKILL
 
+    def hear(self, seconds):
+        return []
+
+    def last_line(self):
+        return "Oh!"
+
     def stop(self, grace=0.0):
         pass
 
@@ -261,9 +300,7 @@ def test_share(replicas):
 def test_not_installed(monkeypatch):
     monkeypatch.setattr(replicas_module.importlib.util, "find_spec", lambda name: None)
     with (
-        pytest.raises(
-            CourseError, match="vllm-router in front, which is not installed"
-        ),
+        pytest.raises(CourseError, match=r"need vllm-router, .* not installed"),
         command.replicas(ServeOptions(replicas=2, port=0), notes()),
     ):
         pass

@@ -70,6 +70,44 @@ class Demo {
         };
     }
 
+    /** A text that is written on with prompt lookup, pass by pass, as `speculation.js` has it. */
+    lookup(text, count = 19, most = 4) {
+        const { n_positions, eos_token_id } = this.model.config;
+        const piece = (id) => this.tokenizer.piece(id);
+        const ids = this.read(text).slice(count - n_positions);
+        const end = ids.length + count;
+        const passes = [];
+        let pause = 0; // how long the last one was to be
+        let left = 0;
+        let cached = 0;
+        while (ids.length < end && !(passes.length && ids.at(-1) === eos_token_id)) {
+            const room = Math.min(most, end - ids.length - 1);
+            const found = standsEarlier(ids);
+            const after = found.length ? found[0] + found[1] : ids.length;
+            const proposal = left > 0 ? [] : ids.slice(after, after + room);
+            this.model.read([...ids, ...proposal]);
+            const says = [ids.at(-1), ...proposal].map(
+                (_, i) => likeliest(this.model.logits(ids.length - 1 + i), 1)[0],
+            );
+            const last = says.findIndex((id, i) => id !== proposal[i] || id === eos_token_id);
+            const chosen = says.slice(0, last + 1);
+            passes.push({
+                length: ids.length, cached, found, pause: left > 0 && room > 0 && found.length > 0,
+                proposal: proposal.map(piece), says: says.map(piece),
+                kept: chosen.length, rolled_back: ids.length + last,
+            });
+            ids.push(...chosen);
+            cached = ids.length - 1;
+            if (proposal.length) {
+                pause = last > 0 ? 0 : Math.min(2 * pause + 1, 15);
+                left = pause;
+            } else {
+                left = Math.max(0, left - 1);
+            }
+        }
+        return { text, tokens: ids.map(piece), passes };
+    }
+
     /** What the stream says, before and after every block, as step 08's explorer has it. */
     lens(text) {
         const ids = this.read(text);
@@ -101,6 +139,19 @@ function perMille(share) {
 /** The IDs of the likeliest tokens. */
 function likeliest(shares, count) {
     return Array.from(shares.keys()).sort((a, b) => shares[b] - shares[a]).slice(0, count);
+}
+
+/** How many of the last tokens, two or one, stand earlier, and where first. */
+function standsEarlier(ids) {
+    for (const size of [2, 1]) {
+        const end = ids.slice(-size);
+        for (let start = 0; start < ids.length - size; start++) {
+            if (end.every((id, i) => ids[start + i] === id)) {
+                return [size, start];
+            }
+        }
+    }
+    return [];
 }
 
 /** How likely a token is, and how many are not less likely. */
@@ -144,7 +195,7 @@ function answerMessages() {
 function startWorker() {
     const parts = [
         row, add, linear, layerNorm, gelu, softmax, GPT2, Tokenizer,
-        Demo, perMille, likeliest, standing, readNumbers, answerMessages,
+        Demo, perMille, likeliest, standsEarlier, standing, readNumbers, answerMessages,
     ];
     const source = `"use strict";\n${parts.join("\n")}\nanswerMessages();\n`;
     const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));

