@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from book.gpt2 import GPT2
 from book.pictures.svg import WIDTH, Drawing
 from course.model.checkpoint import stored_shapes
-from course.steps import STEPS, StepId, get_step
+from course.steps import StepId, get_step
 
 # What each chapter is about, by the names of parts in `here`, and how it is called.
 HERE: dict[StepId, tuple[set[str], str]] = {
@@ -39,22 +39,21 @@ HERE: dict[StepId, tuple[set[str], str]] = {
 }
 
 # The chapter that builds a part is the first that is about it.
-CHAPTER = {part: step for step in reversed(STEPS) for part in HERE[step.number][0]}
+CHAPTER = {part: step for step in reversed(HERE) for part in HERE[step][0]}
 
 
 def chapter_of(part: str, drawing: Drawing, label: str) -> AbstractContextManager[None]:
     """Make what is drawn a link to the chapter that builds a part."""
-    step = CHAPTER[part]
+    step = get_step(CHAPTER[part])
     title = f"{label}: step {step.label}, {step.title}"
     return drawing.link(f"{step.module}.html", title)
 
 
-def here(number: StepId) -> Drawing:
+def here(step: StepId) -> Drawing:
     """The whole model in small, with the parts of one chapter marked."""
-    step = get_step(number)
-    parts, label = HERE[number]
+    parts, label = HERE[step]
     drawing = Drawing(
-        f"Where step {step.label} is in GPT-2: {label}",
+        f"Where step {get_step(step).label} is in GPT-2: {label}",
         "Text becomes token IDs, which are looked up in the token embeddings (wte). "
         "Positions, 0, 1, 2 and so on, are looked up in the position embeddings (wpe). "
         "The two are added, run through a stack of blocks (h), a final layer norm "
@@ -123,10 +122,10 @@ def here(number: StepId) -> Drawing:
     with leading("block", "inside one block"):
         drawing.text(331, upper + 84, "inside one block", "end small dim")
     drawing.arrow([(8, line), (32, line)])
-    for half, (norm, sublayer, x) in enumerate(
+    for number, (norm, sublayer, x) in enumerate(
         [("ln_1", "attn", 32), ("ln_2", "mlp", 182)], start=1
     ):
-        skip = lit(f"skip {half}")
+        skip = lit(f"skip {number}")
         drawing.arrow(
             [
                 (x - 14, line),
@@ -140,8 +139,8 @@ def here(number: StepId) -> Drawing:
         box(sublayer, x + 55, line - 13, 42, 26)
         drawing.arrow([(x + 42, line), (x + 55, line)], skip)
         drawing.arrow([(x + 97, line), (x + 111, line)], skip)
-        with leading(f"skip {half}", "+"):
-            drawing.plus(x + 120, line, style(f"skip {half}", "plain"))
+        with leading(f"skip {number}", "+"):
+            drawing.plus(x + 120, line, style(f"skip {number}", "plain"))
     drawing.arrow([(161, line), (182, line)])
     drawing.arrow([(311, line), (332, line)])
     box("mask", 85, line + 23, 46, 22, look="plain")
@@ -213,7 +212,7 @@ def model() -> Drawing:
     drawing.text(339, 251, f"{GPT2.n_layer} × {each:,}", "end mono small")
     parameters(268, f"= {GPT2.n_layer * each:,}")
     top = 154
-    for half, (norm, sublayer, hue) in enumerate(
+    for number, (norm, sublayer, hue) in enumerate(
         [("ln_1", "attn", "blue"), ("ln_2", "mlp", "orange")], start=1
     ):
         drawing.arrow([(centre, top), (centre, top + 18)])
@@ -224,7 +223,7 @@ def model() -> Drawing:
         drawing.arrow(
             [(centre, top + 8), (28, top + 8), (28, top + 90), (centre - 9, top + 90)]
         )
-        with chapter_of(f"skip {half}", drawing, "+"):
+        with chapter_of(f"skip {number}", drawing, "+"):
             drawing.plus(centre, top + 90)
         top += 99
     down(352, stream, 34)
