@@ -157,12 +157,12 @@ def graph_of(config: Any) -> str:
 def part_of_graph() -> str:
     """What is printed for the first attention and for the end, with less of types."""
     operation = re.compile(
-        r"(%\d+) = (?:rmo\.)?(?:mo\.)?([\w.]+)\((%.*?)\).* -> !mo.tensor<(\[.*?\])"
+        r"(%\d+) = (?:\w+\.)+(\w+)\((%.*?)\).* -> !mo.tensor<(\[.*?\])"
     )
     calls = operation.findall(graph_of(load_solution(1).GPT2Config(**TINY)))
     names = [name for _, name, _, _ in calls]
-    first_softmax = names.index("reduce.softmax")
-    last_norm = len(names) - 1 - names[::-1].index("reduce.layer_norm")
+    first_softmax = names.index("softmax")
+    last_norm = len(names) - 1 - names[::-1].index("layer_norm")
     parts = calls[first_softmax - 5 : first_softmax + 2], calls[last_norm:]
     return "\n…\n".join(
         "\n".join(f"{to} = {name}({of})\n    {shape}" for to, name, of, shape in part)

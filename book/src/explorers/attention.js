@@ -149,9 +149,9 @@ explorers.define("attention", (app, data) => {
         const size = matrix.length;
         const pixels = new ImageData(size, size);
         matrix.forEach((row, i) => row.forEach((weight, j) => {
-            // A blue that shows on light and on dark.
+            // A violet that shows on light and on dark.
             const share = Math.sqrt(weight / 1000);
-            pixels.data.set([58, 132, 214, 18 + 237 * share], 4 * (i * size + j));
+            pixels.data.set([126, 84, 206, 18 + 237 * share], 4 * (i * size + j));
         }));
         canvas.width = size;
         canvas.height = size;
