@@ -49,7 +49,7 @@ EXPLORERS: dict[str, ModuleType] = {
     "pages": pages,
     "speculation": speculation,
 }
-
+# One script has few dials or many.
 SCRIPTS = {name: name for name in EXPLORERS} | {"dials": "sampling"}
 
 

@@ -87,11 +87,13 @@ def replicas(options: ServeOptions, notes: Console) -> Iterator[Replicas]:
     with (
         prepared(options, notes) as start,
         listen(options.host, options.port) as listener,
-        Replicas(
-            options, start, listener, address_of(listener, options.host), notes
-        ) as several,
     ):
-        yield several
+        address = address_of(listener, options.host)
+        if address in options.workers:
+            # It would ask itself, which would ask itself.
+            raise Misuse(f"--worker {address}: that is this server's own address.")
+        with Replicas(options, start, listener, address, notes) as several:
+            yield several
 
 
 @contextlib.contextmanager

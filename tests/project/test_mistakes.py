@@ -38,10 +38,11 @@ from course.check.mistakes.parameters import (
 from course.check.mistakes.quote import quote
 from course.check.mistakes.search import find
 from course.check.mistakes.table import all_mistakes, get_mistake, mistakes_of
-from course.steps import ALL_STEPS, ROOT
+from course.steps import ALL_STEPS, ROOT, SIDE_STEPS, STEPS
 from tests.project.mutants.known import KNOWN
 from tests.project.mutants.mutant import changed_lines
 
+THOROUGH = pytest.mark.thorough
 COMPUTED = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
 
 
@@ -396,15 +397,17 @@ def test_markdown():
 
 
 @pytest.mark.parametrize(
-    ("numbers", "unneeded"),
+    ("steps", "unneeded"),
     [
-        (range(1, 18), ("course.check.mistakes", "torch")),
+        ([*STEPS[:17], *SIDE_STEPS], ("course.check.mistakes", "torch")),
         # MAX's server imports torch itself.
-        pytest.param([18], ("course.check.mistakes",), marks=pytest.mark.thorough),
+        pytest.param(
+            [STEPS[17]], ("course.check.mistakes",), marks=pytest.mark.thorough
+        ),
     ],
-    ids=["steps 01 to 17", "step 18"],
+    ids=["steps 01 to 17 and beside", "step 18"],
 )
-def test_right_answers_load_no_mistakes(numbers, unneeded):
+def test_right_answers_load_no_mistakes(steps, unneeded):
     """What decides that a step is right is no mistake's: none is imported, nor torch.
 
     Without the checks that compile, which compare in the same way.
@@ -415,7 +418,7 @@ def test_right_answers_load_no_mistakes(numbers, unneeded):
         f"loaded = sys.modules.keys() & {set(unneeded)}\n"
         "assert not loaded, loaded"
     )
-    checks = [f"tests/test_step_{number:02d}.py" for number in numbers]
+    checks = [str(step.check) for step in steps]
     options = ["-q", "-p", "no:cacheprovider", "--solutions", "-m", "not at_the_end"]
     for _ in range(2):  # The first time, Hugging Face may have to be asked.
         ran = subprocess.run(

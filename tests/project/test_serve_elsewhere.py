@@ -13,6 +13,7 @@ from rich.console import Console
 from course.errors import CourseError, Misuse
 from course.process.ports import HOST, free_ports
 from course.serve import others
+from course.serve.command import replicas
 from course.serve.others import meet
 from course.serve.replicas import MISSING
 from course.serve.server import ServeOptions
@@ -128,6 +129,17 @@ def test_nobody_to_ask(options, said):
     """What cannot be is refused before anything is done."""
     with pytest.raises(Misuse, match=said):
         ServeOptions(**options)
+
+
+def test_itself():
+    """A server that asked itself would do nothing else."""
+    [port] = free_ports(1)
+    options = ServeOptions(port=port, workers=(f"http://{HOST}:{port}",))
+    with (
+        pytest.raises(Misuse, match="this server's own address"),
+        replicas(options, Console(quiet=True)),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("code", ["solutions", "steps"])

@@ -10,7 +10,7 @@ explorers.define("cache", (app, data) => {
     let step = 0;
 
     const says = el("p", { class: "explorer-says", role: "status" });
-    const table = el("table", { class: "cache" });
+    const table = el("table", { class: "cache", "aria-label": "Computed and kept" });
     app.append(
         sentences({
             label: "Prompt", texts: [data.text], given: [data], what: "cache",

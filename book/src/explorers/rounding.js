@@ -29,7 +29,7 @@ explorers.define("rounding", (app, data) => {
         choice("Scale of", ["this row", "the whole matrix"], (whose) => set({ whose })),
         says, drawing,
         el(
-            "table", { class: "rounding" },
+            "table", { class: "rounding", "aria-label": "The first weights" },
             el("thead", {}, el("tr", {}, ...["weight", "÷ scale", "rounded", "× scale", "off by"].map(
                 (name) => el("th", { scope: "col" }, name),
             ))),

@@ -17,7 +17,7 @@ explorers.define("speculation", (app, data) => {
         }),
         place, says, written,
         el(
-            "table", { class: "checked" },
+            "table", { class: "checked", "aria-label": "What the pass reads" },
             el("thead", {}, el("tr", {}, ...["read", "proposed", "model says", ""].map(
                 (name) => (name ? el("th", { scope: "col" }, name) : el("td")),
             ))),
