@@ -1,6 +1,7 @@
 """Machines with addresses of their own, for the tests: network namespaces of Linux."""
 
 import ctypes
+import ipaddress
 import os
 import shutil
 import socket
@@ -11,6 +12,7 @@ import pytest
 
 CLONE_NEWNET = 0x40000000
 CARD = "02:00:00:00:00:01"
+NETWORK = ipaddress.IPv4Address("198.18.0.0")
 
 
 def ip(*arguments):
@@ -25,26 +27,27 @@ class Host:
     nothing comes back, as behind a router.
 
     Args:
-        number: From 0 to 63; says which address it has.
+        number: 0 or 1; says which address it has.
     """
 
     def __init__(self, number):
-        self.name = f"course{number}-{os.getpid()}"
-        self._wire = f"wire{number}-{os.getpid()}"[:15]
-        # A network for documentation (RFC 5737), which no machine is on.
-        self.address = f"198.51.100.{4 * number + 2}"
-        self._here = f"198.51.100.{4 * number + 1}"
+        mark = f"{number}-{os.getpid()}"
+        self.name, self._wire = f"course{mark}", f"wire{mark}"
+        # Four addresses for each, of a network for measuring (RFC 2544).
+        own = NETWORK + 4 * ((2 * os.getpid() + number) % 2**14)
+        self._here, self.address = f"{own + 1}", f"{own + 2}"
 
     def __enter__(self):
         if shutil.which("ip") is None:
             pytest.skip("there is no `ip` (Debian's iproute2) to make hosts with")
+        pair = ("type", "veth", "peer", "eth0", "address", CARD, "netns", self.name)
         try:
             ip("netns", "add", self.name)
+            ip("link", "add", self._wire, *pair)
         except subprocess.CalledProcessError as error:
+            self.__exit__()
             pytest.skip(f"no network namespace can be made: {error.stderr.strip()}")
         there = ("netns", "exec", self.name, "ip")
-        pair = ("type", "veth", "peer", "eth0", "address", CARD, "netns", self.name)
-        ip("link", "add", self._wire, *pair)
         ip("address", "add", f"{self._here}/30", "dev", self._wire)
         ip("link", "set", self._wire, "up")
         known = ("lladdr", CARD, "nud", "permanent")
@@ -54,8 +57,8 @@ class Host:
         return self
 
     def __exit__(self, *_):
-        ip("netns", "delete", self.name)
-        subprocess.run(["ip", "link", "delete", self._wire], capture_output=True)
+        for what in (("netns", "delete", self.name), ("link", "delete", self._wire)):
+            subprocess.run(["ip", *what], capture_output=True)
 
     def bound(self, port):
         """A socket of this host, bound to a port; any process can have it."""
