@@ -2,9 +2,9 @@
 
 multiprocessing writes a new process its orders through a pipe, and keeps the end from
 which they are read open itself. If they are longer than a pipe holds (64 KB: those for
-some twenty layers are) and the process dies before it has read them, that write never ends.
-Meanwhile the dead process waits for its parent to ask how it ended; that it waits for
-long is how it is noticed here.
+some twenty layers are) and the process dies before it has read them, that write never
+ends. Meanwhile the dead process waits for its parent to ask how it ended; that it waits
+for long is how it is noticed here.
 """
 
 from __future__ import annotations
