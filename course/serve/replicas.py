@@ -282,6 +282,9 @@ class Replicas:
             *("--balance-abs-threshold", f"{self._options.max_batch_size}"),
             # No limit of the router's on requests, and none on their time.
             *("--max-concurrent-requests", "65536", "--request-timeout-secs", "86400"),
+            # A request is tried for longer than it takes to find out who has died.
+            *("--retry-max-retries", "12", "--retry-initial-backoff-ms", "100"),
+            *("--retry-max-backoff-ms", "500"),
             # Who is ill is known by asking, and forgiven as soon as it is well.
             "--disable-circuit-breaker",
             *("--health-check-interval-secs", "1", "--health-failure-threshold", "2"),
