@@ -126,7 +126,7 @@ class Child:
 
     def last_line(self) -> str:
         """The last that it has printed: where it ended by an error, that error."""
-        return self.log().rstrip().rpartition("\n")[2] or "nothing"
+        return self.log().rstrip().rpartition("\n")[2] or "nothing."
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process itself."""
