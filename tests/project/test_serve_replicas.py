@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from string import ascii_letters
 
 import httpx
@@ -280,8 +281,8 @@ class Dead:
     def hear(self, seconds):
         return []
 
-    def last_line(self):
-        return "Oh!"
+    def with_last_line(self, what):
+        return f"{what} Oh!"
 
     def stop(self, grace=0.0):
         pass
@@ -351,7 +352,14 @@ def serving(served):
 def groups(served):
     """The process groups that it has started: workers, router and front, by age."""
     rows = processes()
-    return sorted(pid for pid, parent, group in rows if parent == served.pid != group)
+    own = [pid for pid, parent, group in rows if parent == served.pid != group]
+    return sorted(own, key=began)
+
+
+def began(pid):
+    """When a process began; its ID does not say, as Linux gives low ones out again."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[19])
 
 
 def greedy(model, demo, prompt):
