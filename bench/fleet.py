@@ -78,7 +78,7 @@ def in_words(plan: Plan) -> list[str]:
     ]
 
 
-# Routers
+# A router by itself
 
 
 def readers_router(workers: list[str]) -> ServerProcess:
@@ -103,8 +103,6 @@ def vllm_router(workers: list[str]) -> ServerProcess:
         port=port,
     )
 
-
-# A router by itself
 
 BODY = json.dumps({"choices": [{"index": 0, "text": "a " * NEW_TOKENS}]}).encode()
 ANSWER = (

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import GPT2LMHeadModel
 
+from course.check.loading import load_solution
 from course.steps import DEMO_MODEL
 
 Array = NDArray[Any]
@@ -21,7 +22,9 @@ class Demo:
     """The demo model, for looking inside."""
 
     def __init__(self) -> None:
-        self.tokenizer = Tokenizer.from_file(str(DEMO_MODEL / "tokenizer.json"))
+        path = DEMO_MODEL / "tokenizer.json"
+        self.tokenizer = Tokenizer.from_file(str(path))
+        self.bytes = load_solution("bpe").read_tokenizer(path).tokens
         self.model = GPT2LMHeadModel.from_pretrained(
             DEMO_MODEL, attn_implementation="eager"
         ).eval()
@@ -36,8 +39,7 @@ class Demo:
         text: str = self.tokenizer.decode([token_id], skip_special_tokens=False)
         if "�" not in text:
             return text
-        letters = self.tokenizer.id_to_token(token_id)
-        return "".join(f"<{BYTES[letter]:02X}>" for letter in letters)
+        return "".join(f"<{byte:02X}>" for byte in self.bytes[token_id])
 
     @torch.inference_mode()
     def logits(self, ids: Sequence[int]) -> Array:
@@ -80,18 +82,6 @@ class Demo:
         logits = self.model.lm_head(self.model.transformer.ln_f(stream))
         probabilities: Array = logits.double().softmax(-1).numpy()
         return probabilities
-
-
-def _byte_letters() -> dict[str, int]:
-    """The letters that byte-level BPE writes bytes as."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    letters = {chr(byte): byte for byte in printable}
-    letters |= {chr(256 + number): byte for number, byte in enumerate(others)}
-    return letters
-
-
-BYTES = _byte_letters()
 
 
 def softmax(logits: Array) -> Array:

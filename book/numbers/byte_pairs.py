@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import textwrap
 from collections import Counter
@@ -111,6 +112,7 @@ def in_bytes() -> str:
     return markdown_table(["letter", "bytes", "tokens"], rows)
 
 
+@functools.cache
 def demo() -> Any:
     """The demo model's tokenizer, read by the solution."""
     return load_solution("bpe").read_tokenizer(DEMO_MODEL / "tokenizer.json")

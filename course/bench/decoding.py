@@ -83,9 +83,7 @@ class ContenderProcess(Child):
         for answer in self._answers:
             self.signal(signal.SIGSTOP)
             return dict(answer)
-        raise CourseError(
-            f"{self.name} broke down. The last that it wrote is: {self.last_line()}"
-        )
+        raise CourseError(self.with_last_line(f"{self.name} broke down."))
 
     def ask(self, task: Task) -> dict[str, Any]:
         """Have a task done."""

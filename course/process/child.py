@@ -12,6 +12,8 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
+from rich.text import Text
+
 from course.process.launcher import ROOT, command, environment
 
 KEPT = 20_000  # Bytes of what it prints.
@@ -126,7 +128,12 @@ class Child:
 
     def last_line(self) -> str:
         """The last that it has printed: where it ended by an error, that error."""
-        return self.log().rstrip().rpartition("\n")[2] or "nothing."
+        line = self.log().rstrip().rpartition("\n")[2]
+        return Text.from_ansi(line).plain or "nothing."
+
+    def with_last_line(self, what: str) -> str:
+        """What is said of its end, and then the last that it has printed."""
+        return f"{what} The last that it wrote is: {self.last_line()}"
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process itself."""

@@ -62,7 +62,7 @@ class ServerProcess(Child):
 
     def failure(self, what: str) -> Exception:
         """An error of this server, with what it said last."""
-        return CourseError(f"{what} The last that it wrote is: {self.last_line()}")
+        return CourseError(self.with_last_line(what))
 
     def log(self) -> str:
         """All that it has printed."""

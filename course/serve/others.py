@@ -38,7 +38,7 @@ def meet(workers: Sequence[str], name: str, own: int, notes: Console) -> int:
     silent = list(workers)
     told = f"waiting for {', '.join(workers)}"
     with say(notes, told), ThreadPoolExecutor(len(workers)) as pool:
-        while silent:
+        while True:
             served = dict(zip(silent, pool.map(_model, silent), strict=True))
             for worker, model in served.items():
                 if model not in {name, None}:
@@ -48,10 +48,11 @@ def meet(workers: Sequence[str], name: str, own: int, notes: Console) -> int:
                     )
             silent = [worker for worker, model in served.items() if model is None]
             is_alone = not own and len(silent) == len(workers)
-            if time.monotonic() - began > (LONGEST if is_alone else PATIENCE):
+            patience = LONGEST if is_alone else PATIENCE
+            if not silent or time.monotonic() - began > patience:
                 break
             time.sleep(0.2)
-    if is_alone and silent:
+    if is_alone:
         raise CourseError(
             f"Nobody can serve: no answer from {', '.join(silent)} in {LONGEST:.0f} s. "
             "Start `course serve --host ADDRESS` there first, and see that this "

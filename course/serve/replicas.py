@@ -26,7 +26,6 @@ from typing import Self
 
 import httpx
 from rich.console import Console
-from rich.text import Text
 
 from course.console import say
 from course.errors import CourseError
@@ -82,13 +81,12 @@ class Member:
             self._said = message.get("died") or message.get("error") or self._said
         if self.child.status is not None:
             why = self._said or f"{what_ended(self.child.status)}."
-            last = Text.from_ansi(self.child.last_line()).plain
-            why += f" The last that it wrote is: {last}"
+            told = self.child.with_last_line(why)
             self.child.stop()
             self.child = None
             if now - self._began > STEADY:
                 self._pause = FIRST_PAUSE
-            self._wait(now, why)
+            self._wait(now, told)
 
     def stop(self, grace: float = 0.0) -> None:
         """End it."""

@@ -159,7 +159,5 @@ class ModelServer(Child):
     def _died(self, why: str) -> CourseError:
         self._has_died = True
         what = "The server has died" if self._is_ready else "The server cannot start"
-        return CourseError(
-            f"{what}: {why} The last that it wrote is: {self.last_line()}\n"
-            f"All of it is in {self._log_file}."
-        )
+        told = self.with_last_line(f"{what}: {why}")
+        return CourseError(f"{told}\nAll of it is in {self._log_file}.")
